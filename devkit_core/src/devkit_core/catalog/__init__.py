@@ -1,0 +1,1 @@
+"""What plugins there are: discovery, registry, resolver, grants. Imports api and below."""

@@ -1,0 +1,1 @@
+"""The devkit command: parse, one call, output. Nothing imports it."""

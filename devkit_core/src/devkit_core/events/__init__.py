@@ -1,0 +1,1 @@
+"""What happened: bus, statistics, logs. Imports model."""

@@ -1,0 +1,1 @@
+"""The hookspecs and the extensions that implement them. Imports loading."""

@@ -1,0 +1,1 @@
+"""What a loader author and a source author subclass. Imports workers. Enter by loader and source."""

@@ -1,0 +1,1 @@
+"""Choosing a loader, starting instances, keeping them alive. Imports api and below."""

@@ -1,0 +1,1 @@
+"""For authors: the conformance suite, fakes, and a pytest plugin."""

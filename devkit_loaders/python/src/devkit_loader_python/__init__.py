@@ -1,0 +1,1 @@
+"""Runs Python plugins, each in a confined worker forked from a warm interpreter."""
