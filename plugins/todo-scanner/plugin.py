@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""Lists the TODO comments of a file, a folder or a text, as JSON."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from comments import LANGUAGES, SyntaxProblem, comments, language_of
+from todos import todos
+from tree import MAX_FILES, Unreadable, below, read_source, source_files
+
+MAX_TODOS = 10_000
+GRANT = "devkit plugin permissions grant todo-scanner filesystem:read"
+
+
+def initialize() -> str:
+    """Nothing to prepare."""
+    return "initialized"
+
+
+def execute(input_data: str) -> str:
+    """Scan what the input names: {"path": …}, {"text": …, "language": …}, or plain Python source."""
+    request = read_request(input_data)
+    report: dict[str, Any] = {"todos": [], "problems": [], "files": 0, "truncated": False}
+    if "path" in request:
+        scan_path(request["path"], report)
+    else:
+        scan(request["text"], request.get("language", "python"), None, report)
+    if len(report["todos"]) > MAX_TODOS:
+        del report["todos"][MAX_TODOS:]
+        report["truncated"] = True
+    return json.dumps(report, ensure_ascii=False)
+
+
+def shutdown() -> str:
+    """Nothing to free."""
+    return "shutdown"
+
+
+def read_request(input_data: str) -> dict[str, str]:
+    """Return the request; raises ValueError where an object is no request that this plugin knows."""
+    try:
+        request = json.loads(input_data)
+    except (ValueError, RecursionError):
+        request = None
+    if not isinstance(request, dict):
+        return {"text": input_data}
+    if set(request) not in ({"path"}, {"text"}, {"text", "language"}):
+        raise ValueError('the input is {"path": …}, {"text": …, "language": …} or plain Python source')
+    for key, value in request.items():
+        if not isinstance(value, str):
+            raise ValueError(f'"{key}" is a string')
+    if request.get("language", "python") not in LANGUAGES:
+        raise ValueError(f'"language" is one of {", ".join(LANGUAGES)}')
+    return request
+
+
+def scan_path(path: str, report: dict[str, Any]) -> None:
+    """Scan a file or a folder below the current directory into the report."""
+    top = Path.cwd()
+    target = below(path, top)
+    files: Iterator[Path | Unreadable] = source_files(target) if target.is_dir() else iter([target])
+    for file in itertools.islice(files, MAX_FILES):
+        if len(report["todos"]) > MAX_TODOS:
+            break
+        try:
+            if isinstance(file, Unreadable):
+                raise file
+            language = language_of(file.suffix)
+            if language is None:
+                raise Unreadable(
+                    file, f"no language is known for {file.suffix or 'a name without extension'}"
+                )
+            scan(read_source(file), language, shown(file, top), report)
+        except Unreadable as problem:
+            entry = {"file": shown(problem.path, top), "problem": str(problem)}
+            if problem.denied:
+                entry["hint"] = f"to let this plugin read files here: {GRANT}"
+            report["problems"].append(entry)
+    report["truncated"] = next(files, None) is not None
+
+
+def scan(text: str, language: str, file: str | None, report: dict[str, Any]) -> None:
+    """Add a text's comments to the report, which calls it `file`: None for a text given directly."""
+    report["files"] += 1
+    try:
+        for comment in comments(text, language):
+            for todo in todos(comment.text):
+                entry = {
+                    "file": file,
+                    "line": comment.line,
+                    "column": comment.column + todo.offset,
+                    "tag": todo.tag,
+                }
+                if todo.author:
+                    entry["author"] = todo.author
+                report["todos"].append({**entry, "text": todo.text})
+    except SyntaxProblem as problem:
+        report["problems"].append({"file": file, "line": problem.line, "problem": str(problem)})
+
+
+def shown(path: Path, top: Path) -> str:
+    """Return a path as the report shows it, from the current directory."""
+    return path.relative_to(top.resolve()).as_posix()
+
+
+def main(arguments: list[str]) -> int:
+    """Answer on the command line, for use without DevKit."""
+    if arguments == ["initialize"]:
+        print(initialize())
+    elif len(arguments) == 2 and arguments[0] == "execute":
+        try:
+            print(execute(arguments[1]))
+        except ValueError as error:
+            print(f"todo-scanner: {error}", file=sys.stderr)
+            return 1
+    elif arguments == ["shutdown"]:
+        print(shutdown())
+    else:
+        print("usage: plugin.py initialize | execute INPUT | shutdown", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
