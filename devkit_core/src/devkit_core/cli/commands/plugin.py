@@ -1,0 +1,43 @@
+"""devkit plugin: the group, each command of it imported when it is used."""
+
+from __future__ import annotations
+
+from devkit_core.cli.grammar import Child, Group
+
+__all__ = ["plugin"]
+
+_HERE = "devkit_core.cli.commands"
+_CHILDREN = {
+    "list": Child(f"{_HERE}.plugin_list:list_", "Show the plugins there are."),
+    "info": Child(f"{_HERE}.plugin_info:info", "Show everything about one plugin."),
+    "run": Child(f"{_HERE}.plugin_run:run", "Run a plugin and print what it returned."),
+    "status": Child(f"{_HERE}.plugin_status:status", "Show loaders, states, confinement and what is wrong."),
+    "check": Child(f"{_HERE}.plugin_check:check", "Check a plugin's folder without running it."),
+    "enable": Child(f"{_HERE}.plugin_choice:enable", "Let a plugin be loaded again."),
+    "disable": Child(f"{_HERE}.plugin_choice:disable", "Keep a plugin from being loaded."),
+    "reload": Child(
+        f"{_HERE}.plugin_live:reload", "Swap a plugin in every running host for a fresh instance."
+    ),
+    "unload": Child(f"{_HERE}.plugin_live:unload", "Take a plugin out of every running host."),
+    "new": Child(f"{_HERE}.plugin_new:new", "Scaffold a plugin that loads as it stands."),
+    "permissions": Child(f"{_HERE}.plugin_permissions:permissions", "Show, grant and revoke permissions."),
+}
+
+
+def _extra() -> dict[str, Child]:
+    from devkit_core.cli.contributed import commands_of
+
+    return commands_of("plugin")
+
+
+plugin = Group(
+    name="plugin",
+    help="Find, run, check and manage plugins.",
+    children=_CHILDREN,
+    extra=_extra,
+    examples=(
+        "devkit plugin list",
+        'devkit plugin run test-plugin "hello world"',
+        "devkit plugin info test-plugin --format json",
+    ),
+)

@@ -1,0 +1,214 @@
+"""What all commands share: options accepted anywhere, examples, lazy children."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from devkit_core.cli.session import Session
+from devkit_core.cli.suggestions import did_you_mean
+
+__all__ = ["Child", "Command", "Group", "command", "dry_run", "pass_session", "yes"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+pass_session = click.make_pass_decorator(Session, ensure=True)
+
+
+def _set(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    def callback(context: click.Context, _parameter: click.Parameter, value: Any) -> None:
+        if value not in (None, False):
+            setattr(context.ensure_object(Session), name, value)
+
+    return callback
+
+
+def _add_verbosity(step: int) -> Callable[[click.Context, click.Parameter, int], None]:
+    def callback(context: click.Context, _parameter: click.Parameter, value: int) -> None:
+        context.ensure_object(Session).verbosity += step * value
+
+    return callback
+
+
+def _enter(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    if value is None or context.resilient_parsing:
+        return
+    try:
+        os.chdir(value)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise click.UsageError(f"can't enter {value!r}: {reason}") from None
+
+
+def _shared_options(hidden: bool) -> list[click.Parameter]:
+    """The options that stand before or after any command; help shows them once, at the top."""
+    return [
+        click.Option(
+            ["--format"],
+            type=click.Choice(["table", "json", "yaml"]),
+            help="Form of the data on stdout (table).",
+            expose_value=False,
+            is_eager=True,
+            callback=_set("format"),
+        ),
+        click.Option(
+            ["-C", "directory"],
+            metavar="DIR",
+            help="Run as if started in DIR.",
+            type=click.Path(),
+            hidden=hidden,
+            expose_value=False,
+            is_eager=True,
+            callback=_enter,
+        ),
+        click.Option(
+            ["--color", "--colour", "colour"],
+            type=click.Choice(["auto", "always", "never"]),
+            help="Colour; auto obeys NO_COLOR, FORCE_COLOR and TERM.",
+            hidden=hidden,
+            expose_value=False,
+            is_eager=True,
+            callback=_set("colour"),
+        ),
+        click.Option(
+            ["-v", "--verbose"],
+            count=True,
+            help="Tell more on stderr; of a bug, its traceback.",
+            hidden=hidden,
+            expose_value=False,
+            is_eager=True,
+            callback=_add_verbosity(1),
+        ),
+        click.Option(
+            ["-q", "--quiet"],
+            count=True,
+            help="Tell less on stderr.",
+            hidden=hidden,
+            expose_value=False,
+            is_eager=True,
+            callback=_add_verbosity(-1),
+        ),
+        click.Option(
+            ["--no-input"],
+            is_flag=True,
+            help="Never ask; say which command would pass.",
+            hidden=hidden,
+            expose_value=False,
+            is_eager=True,
+            callback=_set("no_input"),
+        ),
+    ]
+
+
+class _WithExamples(click.Command):
+    """A command whose help ends with examples, and which accepts the shared options."""
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), root: bool = False, **more: Any) -> None:
+        more.setdefault("context_settings", {"help_option_names": ["-h", "--help"], "max_content_width": 100})
+        super().__init__(*args, **more)
+        self.examples = tuple(examples)
+        self.params.extend(_shared_options(hidden=not root))
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self.examples:
+            with formatter.section("Examples"):
+                for line in self.examples:
+                    formatter.write(" " * formatter.current_indent + line + "\n")
+        super().format_epilog(ctx, formatter)
+
+
+class Command(_WithExamples):
+    """A command of the core's."""
+
+
+class Child:
+    """A command or group that is imported when it is used: `target` is `module:attribute`."""
+
+    __slots__ = ("help", "target")
+
+    def __init__(self, target: str, help: str) -> None:
+        self.target = target
+        self.help = help
+
+    def load(self) -> click.Command:
+        module, _, attribute = self.target.partition(":")
+        found = getattr(importlib.import_module(module), attribute)
+        if not isinstance(found, click.Command):
+            raise TypeError(f"{self.target} is no click command")
+        return found
+
+
+class Group(_WithExamples, click.Group):
+    """A group whose children are imported when they are used; extensions may add some, never replace one.
+
+    `extra` is called with nothing where a name isn't one of the core's, and for help.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        children: dict[str, Child] | None = None,
+        extra: Callable[[], dict[str, Child]] | None = None,
+        **more: Any,
+    ) -> None:
+        super().__init__(*args, **more)
+        self.children = children or {}
+        self._extra = extra
+
+    def _all(self) -> dict[str, Child]:
+        return {**(self._extra() if self._extra else {}), **self.children}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), *sorted(self._all())]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        child = self.children.get(cmd_name)
+        if child is not None:
+            return child.load()
+        own = super().get_command(ctx, cmd_name)
+        if own is not None or self._extra is None:
+            return own
+        child = self._extra().get(cmd_name)
+        return child.load() if child else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as error:
+            message = f"no command {args[0]!r} in {ctx.command_path!r}"
+            raise UnknownCommand(message, did_you_mean(args[0], self.list_commands(ctx)), ctx) from error
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(name, child.help) for name, child in sorted(self._all().items())]
+        rows += [(name, own.get_short_help_str(80)) for name, own in self.commands.items() if not own.hidden]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+class UnknownCommand(click.UsageError):
+    """A command that isn't there, with the nearest that is."""
+
+    def __init__(self, message: str, hint: str | None, ctx: click.Context) -> None:
+        super().__init__(message, ctx)
+        self.hint = hint
+
+
+def command(name: str, *, examples: Iterable[str], **more: Any) -> Callable[[Callable[..., Any]], Command]:
+    """Make a function a command; its docstring is the help text."""
+    return click.command(name, cls=Command, examples=tuple(examples), **more)
+
+
+def dry_run(function: F) -> F:
+    """Add `--dry-run`, for every command that changes something."""
+    return click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")(function)
+
+
+def yes(function: F) -> F:
+    """Add `--yes`, which answers a confirmation and never grants a right by itself."""
+    return click.option("-y", "--yes", is_flag=True, help="Don't ask for a confirmation.")(function)

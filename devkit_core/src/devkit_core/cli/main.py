@@ -1,0 +1,165 @@
+"""The devkit command: its tree of commands, and what happens to errors."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+from devkit_core.cli.escaping import escape
+from devkit_core.cli.exit_codes import Exit, exit_code
+from devkit_core.cli.grammar import Child, Group
+from devkit_core.cli.session import Session
+from devkit_core.errors import DevKitError, UsageError
+
+__all__ = ["root", "run"]
+
+_COMMANDS = "devkit_core.cli.commands"
+_ROOT = {
+    "plugin": Child(f"{_COMMANDS}.plugin:plugin", "Find, run, check and manage plugins."),
+    "loader": Child(f"{_COMMANDS}.loader:loader", "The loaders, which run one kind of plugin each."),
+    "config": Child(f"{_COMMANDS}.config:config", "Show and change settings."),
+    "doctor": Child(f"{_COMMANDS}.doctor:doctor", "Check this machine and what is installed."),
+    "explain": Child(f"{_COMMANDS}.explain:explain", "Explain an error code."),
+    "completion": Child(f"{_COMMANDS}.completion:completion", "Print the completion script of a shell."),
+    "help": Child(f"{_COMMANDS}.help:help_", "Show the help of a command, or a topic."),
+}
+
+
+def _extra() -> dict[str, Child]:
+    from devkit_core.cli.contributed import commands_of
+
+    return commands_of("")
+
+
+class _Root(Group):
+    """The top of the tree, where every error becomes a message and an exit code."""
+
+    def main(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, **more: Any
+    ) -> NoReturn:
+        more.pop("standalone_mode", None)
+        words = list(sys.argv[1:] if args is None else args)
+        session = Session()
+        try:
+            result = super().main(
+                args=words, prog_name=prog_name or "devkit", standalone_mode=False, obj=session, **more
+            )
+            if sys.stdout is not None:
+                sys.stdout.flush()
+            code = int(result) if isinstance(result, int) else 0
+        except BrokenPipeError:
+            # The reader has what it wanted. Python flushes stdout once more at exit: give it somewhere to go.
+            devnull = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(devnull, 1)
+            code = Exit.DONE
+        except Exception as error:  # noqa: BLE001 - the outermost handler; what it can't name is our bug
+            code = _report(error, session, words)
+        except KeyboardInterrupt:
+            code = Exit.INTERRUPTED
+        sys.exit(int(code))
+
+
+def _report(error: Exception, session: Session, words: Sequence[str]) -> Exit:
+    from devkit_core.cli.errors import as_document, render
+
+    if isinstance(error, click.exceptions.Abort):
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            return Exit.INTERRUPTED
+        session.output.say("aborted")
+        return Exit.FAILED
+    if "json" in _formats(words):  # parsing may have failed before the option was read
+        session.format = "json"
+    known = _as_devkit_error(error)
+    if known is None:
+        return _bug(error, session)
+    output = session.output
+    if output.format == "json":
+        output.error_text(as_document(known).rstrip("\n"))
+    else:
+        output.error_text(render(known, colour=output.error_colour))
+    return exit_code(known)
+
+
+def _formats(words: Sequence[str]) -> list[str]:
+    options = list(itertools.takewhile(lambda word: word != "--", words))
+    following = [after for before, after in itertools.pairwise(options) if before == "--format"]
+    return following + [word.removeprefix("--format=") for word in options if word.startswith("--format=")]
+
+
+def _as_devkit_error(error: Exception) -> DevKitError | None:
+    if isinstance(error, DevKitError):
+        return error
+    if isinstance(error, click.ClickException):
+        context = getattr(error, "ctx", None)
+        hint = getattr(error, "hint", None)
+        if hint is None and context is not None:
+            hint = f"{context.get_usage()}\n{context.command_path} --help"
+        message = error.format_message().rstrip(".")
+        return UsageError(message[:1].lower() + message[1:], hint=hint)
+    return None
+
+
+def _bug(error: Exception, session: Session) -> Exit:
+    output = session.output
+    message = f"{type(error).__name__}: {error}"
+    output.error_text(f"error[bug]: {escape(message)}")
+    if session.verbosity > 0 or os.environ.get("DEVKIT_DEBUG"):
+        output.error_text(escape("".join(traceback.format_exception(error)), lines=True))
+    else:
+        output.error_text(
+            "  = help: this is a bug of DevKit's own; DEVKIT_DEBUG=1 shows where, please report it"
+        )
+    return Exit.BUG
+
+
+root = _Root(
+    name="devkit",
+    help="Find, load, confine and run plugins written in many languages.",
+    children=_ROOT,
+    extra=_extra,
+    root=True,
+    examples=(
+        'devkit plugin run test-plugin "hello world"',
+        "devkit plugin list --format json",
+        "devkit plugin new my-plugin",
+        "devkit doctor",
+    ),
+    params=[
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=lambda context, _parameter, value: _version(context) if value else None,
+            help="Show the version and exit.",
+        )
+    ],
+)
+
+
+def _version(context: click.Context) -> None:
+    from importlib_metadata import version
+
+    context.ensure_object(Session).output.page(f"devkit {version('devkit-core')}")
+    context.exit()
+
+
+def run() -> NoReturn:
+    """Run `devkit`: the entry point of the installed command."""
+    _open_closed_streams()
+    root.main()
+
+
+def _open_closed_streams() -> None:
+    """Give descriptors 0 to 2 a place where they are closed, so that no other file takes their number."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
