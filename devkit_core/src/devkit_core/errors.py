@@ -146,9 +146,13 @@ class UsageError(DevKitError):
 
 
 class ConfigError(DevKitError):
-    """A setting that can't be read or has a wrong value."""
+    """A setting that can't be read or has a wrong value; `problems` holds all that is wrong."""
 
     code = "config-invalid"
+
+    def __init__(self, message: str, *, problems: Iterable[Problem] = (), **more: Any) -> None:
+        super().__init__(message, **more)
+        self.problems = tuple(problems)
 
 
 class ManifestError(DevKitError):

@@ -1,0 +1,107 @@
+"""Reading and changing one setting, for `devkit config get` and `set`."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from devkit_core.config.files import read_bounded, replace_file
+from devkit_core.config.places import Places
+from devkit_core.config.schema import Setting, nearest, parse, setting, settings
+from devkit_core.config.sources import TABLE, Loaded, Origin, read, refuse_loosening
+from devkit_core.errors import ConfigError, NotFound, Place, StateError
+
+if TYPE_CHECKING:
+    from tomlkit import TOMLDocument
+
+__all__ = ["config_get", "config_set"]
+
+
+def config_get(loaded: Loaded, key: str) -> tuple[Any, Origin]:
+    """Return a setting's value and where it came from; raises NotFound for a name that is no setting."""
+    which = _known(key)
+    return getattr(loaded.config, which.name), loaded.origins[which.name]
+
+
+def config_set(
+    places: Places, key: str, value: str, scope: Literal["user", "project"] = "user"
+) -> tuple[Any, Path]:
+    """Write one setting into the user's or the project's file, comments kept; return the value and the file.
+
+    The value is read as in a variable: lists by comma. Raises NotFound for a name that is no setting,
+    ConfigError for a value it can't have, for a file that doesn't parse, and, for the project's file,
+    for a value that loosens safety; StateError where the file can't be written. The file is then as it was.
+    """
+    which = _known(key)
+    path = places.user_file if scope == "user" else places.project_file
+    try:
+        parsed = parse(which, value)
+        if scope == "project":
+            before = getattr(read(_without_project(places), environ={}).config, which.name)
+            refuse_loosening(which, parsed, before, places)
+    except ConfigError as error:
+        place = Place(str(path), key=f"{TABLE}.{which.name}")
+        raise ConfigError(error.message, code=error.code, place=place, hint=error.hint) from error
+    try:
+        with _lock(places):
+            _write(path.resolve(), which, parsed)
+    except OSError as error:
+        raise StateError(
+            f"settings can't be written: {error.strerror or error}",
+            code="config-unwritable",
+            place=Place(str(path)),
+        ) from error
+    return parsed, path
+
+
+def _known(key: str) -> Setting:
+    name = key.removeprefix(f"{TABLE}.").replace("-", "_")
+    which = setting(name)
+    if which is None:
+        near = nearest(name, (each.name for each in settings()))
+        hint = f"Did you mean {near}?" if near else "`devkit config show` lists every setting."
+        raise NotFound(f"there is no setting {key!r}", code="config-unknown-key", hint=hint)
+    return which
+
+
+def _without_project(places: Places) -> Places:
+    """Return places whose project has no file: what a project's value is measured against."""
+    from dataclasses import replace
+
+    return replace(places, project=places.config / "no-project")
+
+
+def _lock(places: Places) -> Any:
+    from filelock import FileLock
+
+    places.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return FileLock(places.state / "config.lock", timeout=10)
+
+
+def _write(path: Path, which: Setting, value: Any) -> None:
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
+    mode = 0o644
+    document: TOMLDocument
+    try:
+        data, facts = read_bounded(path, 256 * 1024)
+        mode = stat.S_IMODE(facts.st_mode)
+        document = tomlkit.parse(data.removeprefix(b"\xef\xbb\xbf").decode())
+    except FileNotFoundError:
+        document = tomlkit.document()
+    except (TOMLKitError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"the file doesn't parse, so nothing was changed: {error}",
+            code="config-syntax",
+            place=Place(str(path)),
+            hint="Mend the file by hand first.",
+        ) from error
+    if TABLE not in document:
+        document[TABLE] = tomlkit.table()
+    table = document[TABLE]
+    if not isinstance(table, dict):
+        raise ConfigError(f"{TABLE} must be a table", place=Place(str(path), key=TABLE))
+    table[which.name] = list(value) if which.kind is tuple else value
+    replace_file(path, tomlkit.dumps(document).encode(), mode=mode, durable=True)

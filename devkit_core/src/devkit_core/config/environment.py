@@ -1,0 +1,55 @@
+"""Every environment variable that DevKit reads, with its meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from devkit_core.config.schema import settings
+
+__all__ = ["HOME", "NO_INPUT", "PLUGIN_PATH", "Variable", "field_variable", "flag", "variables"]
+
+HOME = "DEVKIT_HOME"
+PLUGIN_PATH = "DEVKIT_PLUGIN_PATH"
+NO_INPUT = "DEVKIT_NO_INPUT"
+
+_FALSE = frozenset({"", "0", "false", "no", "off"})
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One variable; `setting` is the setting that it sets, where it sets one."""
+
+    name: str
+    doc: str
+    setting: str | None = None
+
+
+_PLAIN = (
+    Variable(
+        HOME,
+        "One folder for all of DevKit's own files: `config`, `data`, `state`, `cache`, `runtime` in it.",
+    ),
+    Variable(
+        PLUGIN_PATH,
+        "Folders that contain plugins, separated as in PATH. They come after the project's and before the "
+        "user's own.",
+    ),
+    Variable(NO_INPUT, "Never ask; a command that would have to ask fails and says what to run instead."),
+)
+
+
+def field_variable(name: str) -> str:
+    """Return the variable of a setting: `DEVKIT_` and its name in capitals."""
+    return f"DEVKIT_{name.upper()}"
+
+
+def variables() -> tuple[Variable, ...]:
+    """Return every variable: those of their own, then one a setting."""
+    ours = tuple(Variable(field_variable(each.name), each.doc, each.name) for each in settings())
+    return _PLAIN + ours
+
+
+def flag(environ: Mapping[str, str], name: str) -> bool:
+    """Tell whether a variable is set to anything but nothing, 0, false, no or off."""
+    return environ.get(name, "").strip().lower() not in _FALSE

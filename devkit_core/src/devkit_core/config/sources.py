@@ -1,0 +1,248 @@
+"""Settings from defaults, files, environment and arguments, each with its origin."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from devkit_core.config.environment import Variable, field_variable, variables
+from devkit_core.config.files import read_bounded
+from devkit_core.config.places import Places
+from devkit_core.config.schema import (
+    PluginSystemConfig,
+    Setting,
+    check,
+    nearest,
+    parse,
+    setting,
+    settings,
+    summary,
+)
+from devkit_core.errors import ConfigError, Place, Problem
+
+__all__ = ["TABLE", "Loaded", "Origin", "Scope", "load", "read", "refuse_loosening"]
+
+#: the table of a settings file that holds the settings
+TABLE = "plugins"
+_LIMIT = 256 * 1024
+
+Scope = Literal["default", "user", "project", "environment", "argument"]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value came from: a place in a file for `user` and `project`, a variable for `environment`."""
+
+    scope: Scope
+    place: Place | None = None
+    variable: str | None = None
+
+    def __str__(self) -> str:
+        return str(self.place or self.variable or self.scope)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The settings in force, the origin of each by its name, and what was found wrong on the way."""
+
+    config: PluginSystemConfig
+    origins: Mapping[str, Origin]
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    which: Setting
+    value: Any
+    origin: Origin
+
+
+def load(
+    places: Places, *, environ: Mapping[str, str] | None = None, arguments: Mapping[str, Any] | None = None
+) -> Loaded:
+    """Return the settings: defaults < user file < project file < environment < arguments.
+
+    `arguments` holds settings by name; None stands for one that was not given, a text is read as in a
+    variable. `problems` of the result are warnings. Raises ConfigError, with every problem, for values
+    that can't be used.
+    """
+    loaded = read(places, environ=environ, arguments=arguments)
+    wrong = [each for each in loaded.problems if not each.warning]
+    if wrong:
+        raise summary(wrong)
+    return loaded
+
+
+def read(
+    places: Places, *, environ: Mapping[str, str] | None = None, arguments: Mapping[str, Any] | None = None
+) -> Loaded:
+    """Return what `load` returns, leaving out each value that can't be used; for `doctor` and `config`."""
+    environ = os.environ if environ is None else environ
+    problems: list[Problem] = []
+    values: dict[str, Any] = {each.name: each.default for each in settings()}
+    origins = {name: Origin("default") for name in values}
+    layers = (
+        _from_file(places.user_file, "user", problems),
+        _from_file(places.project_file, "project", problems),
+        _from_environment(environ, problems),
+        _from_arguments(arguments or {}, problems),
+    )
+    for layer in layers:
+        for given in layer:
+            which = given.which
+            place = given.origin.place or Place(given.origin.variable or "argument", key=which.name)
+            try:
+                value = given.value
+                textual = given.origin.scope in ("environment", "argument") and which.kind is not str
+                value = parse(which, value) if textual and isinstance(value, str) else check(which, value)
+                if given.origin.scope == "project":
+                    refuse_loosening(which, value, values[which.name], places)
+            except ConfigError as error:
+                problems.append(Problem(error.code, error.message, place, error.hint))
+                continue
+            values[which.name] = value
+            origins[which.name] = given.origin
+    return Loaded(PluginSystemConfig(**values), origins, tuple(problems))
+
+
+def refuse_loosening(which: Setting, value: Any, before: Any, places: Places) -> None:
+    """Raise ConfigError, `config-untrusted`, for a project's value that gives more away than `before`.
+
+    A project's file comes with a clone: whoever wrote the clone wrote it.
+    """
+    if which.name == "plugin_dir":
+        root = places.project.resolve()
+        if places.plugin_dir(value).resolve().is_relative_to(root):
+            return
+        message = f"a project's plugin_dir can't lead out of the project: {str(value)!r}"
+    elif which.loosens is None or not which.loosens(value, before):
+        return
+    else:
+        message = f"a project's file can't loosen {which.name}"
+    raise ConfigError(
+        message,
+        code="config-untrusted",
+        hint=f"If you want it, set it yourself: in {places.user_file}, "
+        f"with {field_variable(which.name)}, or as an argument.",
+    )
+
+
+def _from_file(path: Path, scope: Literal["user", "project"], problems: list[Problem]) -> Iterator[_Given]:
+    try:
+        data = read_bounded(path, _LIMIT)[0]
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        reason = error.strerror or str(error)
+        problems.append(Problem("config-unreadable", f"settings can't be read: {reason}", Place(str(path))))
+        return
+    table = _table(path, data, problems)
+    text = data.decode("utf-8", "replace")
+    for name, value in table.items():
+        place = Place(str(path), *_line(text, name), key=f"{TABLE}.{name}")
+        which = setting(name)
+        if which is None:
+            problems.append(_unknown(name, place))
+        else:
+            yield _Given(which, value, Origin(scope, place))
+
+
+def _table(path: Path, data: bytes, problems: list[Problem]) -> dict[str, Any]:
+    """Return the table of settings of a file's bytes, and note what is wrong with the rest."""
+    import tomllib
+
+    where = str(path)
+    try:
+        content = tomllib.loads(data.removeprefix(b"\xef\xbb\xbf").decode())
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        problems.append(Problem("config-syntax", "settings must be UTF-8 text", Place(where, line)))
+        return {}
+    except RecursionError:
+        problems.append(Problem("config-syntax", "settings are nested too deeply", Place(where)))
+        return {}
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", str(error))
+        message = str(error)[: found.start()] if found else str(error)
+        place = Place(where, int(found[1]), int(found[2])) if found and found[1] else Place(where)
+        problems.append(Problem("config-syntax", f"not TOML: {message}", place))
+        return {}
+    for name in content:
+        if name != TABLE:
+            place = Place(where, key=name)
+            hint = f"Write it below [{TABLE}]." if setting(name) else None
+            message = f"{name!r} is no table of settings; DevKit reads [{TABLE}]"
+            problems.append(Problem("config-unknown-key", message, place, hint, warning=True))
+    table = content.get(TABLE, {})
+    if isinstance(table, dict):
+        return table
+    problems.append(Problem("config-invalid", f"{TABLE} must be a table", Place(where, key=TABLE)))
+    return {}
+
+
+def _line(text: str, name: str) -> tuple[int | None, int | None]:
+    """Return line and column of a setting in a file that parses.
+
+    A line stands where a statement may begin if all before it parses; what a probe put there becomes
+    part of tells the table.
+    """
+    import tomllib
+
+    quoted = re.escape(name)
+    key = rf"""(?:{quoted}|"{quoted}"|'{quoted}')"""
+    start = re.compile(rf"[ \t]*((?P<dotted>{TABLE}[ \t]*\.[ \t]*)?{key}|(?P<inline>{TABLE}))[ \t]*=")
+    lines = text.removeprefix("\ufeff").split("\n")
+    tries = 0
+    for index, line in enumerate(lines):
+        found = start.match(line)
+        if found is None or (tries := tries + 1) > 20:
+            continue
+        try:
+            before = tomllib.loads("\n".join([*lines[:index], "probe-of-devkit = 1"]))
+        except tomllib.TOMLDecodeError:
+            continue
+        at_root = "probe-of-devkit" in before
+        table = before.get(TABLE, {})
+        in_table = isinstance(table, dict) and "probe-of-devkit" in table
+        if in_table if not (found["dotted"] or found["inline"]) else at_root:
+            return index + 1, found.start(1) + 1
+    return None, None
+
+
+def _unknown(name: str, place: Place) -> Problem:
+    near = nearest(name, (each.name for each in settings()))
+    hint = f"Did you mean {near}?" if near else "`devkit config show` lists every setting."
+    return Problem("config-unknown-key", f"there is no setting {name!r}", place, hint, warning=True)
+
+
+def _from_environment(environ: Mapping[str, str], problems: list[Problem]) -> Iterator[_Given]:
+    known: dict[str, Variable] = {each.name: each for each in variables()}
+    for name in sorted(environ):
+        if not name.startswith("DEVKIT_"):
+            continue
+        variable = known.get(name)
+        if variable is None:
+            # Others may have variables of that prefix; only a likely misspelling is worth a word.
+            if near := nearest(name, known):
+                message = f"{name} is none of DevKit's variables"
+                hint = f"Did you mean {near}?"
+                problems.append(Problem("config-unknown-key", message, Place(name), hint, warning=True))
+        elif variable.setting and environ[name].strip():
+            which = setting(variable.setting)
+            assert which is not None
+            yield _Given(which, environ[name], Origin("environment", variable=name))
+
+
+def _from_arguments(arguments: Mapping[str, Any], problems: list[Problem]) -> Iterator[_Given]:
+    for name, value in arguments.items():
+        which = setting(name)
+        if which is None:
+            near = nearest(name, (each.name for each in settings()))
+            hint = f"Did you mean {near}?" if near else None
+            problems.append(Problem("config-unknown-key", f"there is no setting {name!r}", None, hint))
+        elif value is not None:
+            yield _Given(which, value, Origin("argument"))
