@@ -1,0 +1,124 @@
+"""The entry points that installed distributions offer to DevKit."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from devkit_core.config.files import read_own, replace_file
+
+__all__ = ["EXTENSIONS", "LOADERS", "EntryPoint", "scan"]
+
+LOADERS = "devkit.loaders"
+EXTENSIONS = "devkit.extensions"
+
+_FORMAT = 1
+_LIMIT = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class EntryPoint:
+    """One entry point as its distribution declares it; nothing of it has been imported.
+
+    `problem` says why the declaration itself can't be used.
+    """
+
+    group: str
+    name: str
+    distribution: str
+    version: str
+    value: str
+    problem: str = ""
+
+
+def scan(cache: Path | None = None, path: Sequence[str] | None = None) -> tuple[EntryPoint, ...]:
+    """Return the entry points of both groups, in order of group, name and distribution.
+
+    `path` stands for `sys.path`. With `cache`, a file, an earlier scan serves as long as no folder of the
+    path has changed; a cache that is damaged, of another version or not this user's is ignored, and one
+    that can't be written is no error.
+    """
+    path = list(sys.path if path is None else path)
+    if cache is None:
+        return _read_metadata(path)
+    key = _key(path)
+    if (known := _cached(cache, key)) is not None:
+        return known
+    found = _read_metadata(path)
+    with suppress(OSError, ValueError):
+        content = {"format": _FORMAT, "key": key, "found": [asdict(each) for each in found]}
+        replace_file(cache, json.dumps(content).encode())
+    return found
+
+
+def _key(path: Sequence[str]) -> list[Any]:
+    """Return what a scan depends on: the interpreter, and when each folder of the path changed last."""
+    parts: list[Any] = [sys.hexversion, sys.prefix]
+    for entry in path:
+        try:
+            facts = os.stat(entry or ".")
+            parts.append([entry or os.getcwd(), facts.st_dev, facts.st_ino, facts.st_mtime_ns])
+        except (OSError, ValueError):
+            parts.append([entry, None, None, None])
+    return parts
+
+
+def _cached(cache: Path, key: list[Any]) -> tuple[EntryPoint, ...] | None:
+    data = read_own(cache, _LIMIT)
+    if data is None:
+        return None
+    try:
+        content = json.loads(data)
+        if content["format"] != _FORMAT or content["key"] != key:
+            return None
+        found = tuple(EntryPoint(**each) for each in content["found"])
+        if all(isinstance(text, str) for each in found for text in asdict(each).values()):
+            return found
+    except (ValueError, TypeError, KeyError, RecursionError):
+        pass
+    return None
+
+
+def _read_metadata(path: Sequence[str]) -> tuple[EntryPoint, ...]:
+    from importlib_metadata import distributions
+
+    found: dict[str, list[EntryPoint]] = {}
+    for each in distributions(path=list(path)):
+        if not _mentions(each):
+            continue
+        points = _points(each)
+        if points:
+            # The same distribution may lie twice on the path; as for imports, the first one counts.
+            found.setdefault(points[0].distribution.lower().replace("_", "-"), points)
+    return tuple(sorted(point for points in found.values() for point in points))
+
+
+def _mentions(distribution: Any) -> bool:
+    """Tell whether a distribution has entry points of ours, without parsing anything."""
+    try:
+        text = distribution.read_text("entry_points.txt") or ""
+    except Exception:  # noqa: BLE001 - metadata on disk may be anything
+        return False
+    return f"[{LOADERS}]" in text or f"[{EXTENSIONS}]" in text
+
+
+def _points(distribution: Any) -> list[EntryPoint]:
+    """Return a distribution's entry points, or one that carries why they can't be read."""
+    name = version = ""
+    try:
+        name = str(distribution.metadata["Name"] or "")
+        version = str(distribution.version or "")
+        return [
+            EntryPoint(each.group, each.name, name, version, each.value)
+            for each in distribution.entry_points
+            if each.group in (LOADERS, EXTENSIONS)
+        ]
+    except Exception as error:  # noqa: BLE001 - metadata on disk may be anything
+        reason = f"its metadata can't be read: {type(error).__name__}: {error}"
+        return [EntryPoint(EXTENSIONS, name or "unknown", name or "unknown", version, "", reason)]
