@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import click
 
+from devkit_core.cli.escaping import escape
 from devkit_core.cli.session import Session
 from devkit_core.cli.suggestions import did_you_mean
+from devkit_core.errors import ExtensionError
 
 __all__ = ["Child", "Command", "Group", "command", "dry_run", "pass_session", "yes"]
 
@@ -125,59 +128,69 @@ class Command(_WithExamples):
     """A command of the core's."""
 
 
+@dataclass(frozen=True, slots=True)
 class Child:
     """A command or group that is imported when it is used: `target` is `module:attribute`."""
 
-    __slots__ = ("help", "target")
-
-    def __init__(self, target: str, help: str) -> None:
-        self.target = target
-        self.help = help
+    target: str
+    help: str
+    extension: bool = False
 
     def load(self) -> click.Command:
+        """Import it; raises ExtensionError where an extension's can't be."""
         module, _, attribute = self.target.partition(":")
-        found = getattr(importlib.import_module(module), attribute)
-        if not isinstance(found, click.Command):
-            raise TypeError(f"{self.target} is no click command")
+        try:
+            found = getattr(importlib.import_module(module), attribute)
+            if not isinstance(found, click.Command):
+                raise TypeError(f"{self.target} is no click command")
+        except Exception as error:
+            if not self.extension:
+                raise
+            raise ExtensionError(
+                f"the command {self.target} can't be used: {type(error).__name__}: {error}",
+                hint="devkit doctor shows the installed extensions",
+            ) from error
         return found
 
 
 class Group(_WithExamples, click.Group):
-    """A group whose children are imported when they are used; extensions may add some, never replace one.
+    """A group whose children are imported when they are used.
 
-    `extra` is called with nothing where a name isn't one of the core's, and for help.
+    Extensions join it by a command name that begins with `joins`, and never replace one of its own; they
+    are asked where a name isn't one of the core's, and for help.
     """
 
     def __init__(
-        self,
-        *args: Any,
-        children: dict[str, Child] | None = None,
-        extra: Callable[[], dict[str, Child]] | None = None,
-        **more: Any,
+        self, *args: Any, joins: str, children: Mapping[str, Child] | None = None, **more: Any
     ) -> None:
         super().__init__(*args, **more)
-        self.children = children or {}
-        self._extra = extra
+        self.joins = joins
+        self.children = dict(children or {})
 
-    def _all(self) -> dict[str, Child]:
-        return {**(self._extra() if self._extra else {}), **self.children}
+    def _joined(self, ctx: click.Context) -> dict[str, Child]:
+        found = {}
+        for spec in ctx.ensure_object(Session).extensions.commands():
+            lead, _, name = spec.name.rpartition(" ")
+            if lead == self.joins and name not in self.children and name not in self.commands:
+                found[name] = Child(spec.target, spec.help, extension=True)
+        return found
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*super().list_commands(ctx), *sorted(self._all())]
+        """Return the names of the core's commands and of those that extensions add, in order."""
+        return sorted([*self.commands, *self.children, *self._joined(ctx)])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        child = self.children.get(cmd_name)
-        if child is not None:
-            return child.load()
+        """Return a command, importing it now."""
         own = super().get_command(ctx, cmd_name)
-        if own is not None or self._extra is None:
+        if own is not None:
             return own
-        child = self._extra().get(cmd_name)
+        child = self.children.get(cmd_name) or self._joined(ctx).get(cmd_name)
         return child.load() if child else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the words name; an unknown one is an error that names the nearest."""
         try:
             return super().resolve_command(ctx, args)
         except click.exceptions.NoSuchCommand as error:
@@ -185,10 +198,11 @@ class Group(_WithExamples, click.Group):
             raise UnknownCommand(message, did_you_mean(args[0], self.list_commands(ctx)), ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        rows = [(name, child.help) for name, child in sorted(self._all().items())]
-        rows += [(name, own.get_short_help_str(80)) for name, own in self.commands.items() if not own.hidden]
+        """Write one line for each command without importing it."""
+        rows = {name: child.help for name, child in {**self._joined(ctx), **self.children}.items()}
+        rows.update((name, own.get_short_help_str(100)) for name, own in self.commands.items())
         with formatter.section("Commands"):
-            formatter.write_dl(rows)
+            formatter.write_dl([(name, escape(text)) for name, text in sorted(rows.items())])
 
 
 class UnknownCommand(click.UsageError):

@@ -31,18 +31,31 @@ _ROOT = {
 }
 
 
-def _extra() -> dict[str, Child]:
-    from devkit_core.cli.contributed import commands_of
-
-    return commands_of("")
+class _ReaderGone(Exception):
+    """Stdout's reader has closed it. No OSError, or click would end the process in its own way."""
 
 
 class _Root(Group):
     """The top of the tree, where every error becomes a message and an exit code."""
 
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        """Parse the words; help is printed here already."""
+        try:
+            return super().make_context(*args, **more)
+        except BrokenPipeError as error:
+            raise _ReaderGone from error
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was parsed."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _ReaderGone from error
+
     def main(  # type: ignore[override]
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **more: Any
     ) -> NoReturn:
+        """Run the command line and exit with its code; called by `run` and by tests."""
         more.pop("standalone_mode", None)
         words = list(sys.argv[1:] if args is None else args)
         session = Session()
@@ -53,7 +66,7 @@ class _Root(Group):
             if sys.stdout is not None:
                 sys.stdout.flush()
             code = int(result) if isinstance(result, int) else 0
-        except BrokenPipeError:
+        except (BrokenPipeError, _ReaderGone):
             # The reader has what it wanted. Python flushes stdout once more at exit: give it somewhere to go.
             devnull = os.open(os.devnull, os.O_WRONLY)
             os.dup2(devnull, 1)
@@ -106,10 +119,12 @@ def _as_devkit_error(error: Exception) -> DevKitError | None:
 
 
 def _bug(error: Exception, session: Session) -> Exit:
+    from devkit_core.config.environment import DEBUG, flag
+
     output = session.output
     message = f"{type(error).__name__}: {error}"
     output.error_text(f"error[bug]: {escape(message)}")
-    if session.verbosity > 0 or os.environ.get("DEVKIT_DEBUG"):
+    if session.verbosity > 0 or flag(os.environ, DEBUG):
         output.error_text(escape("".join(traceback.format_exception(error)), lines=True))
     else:
         output.error_text(
@@ -120,9 +135,10 @@ def _bug(error: Exception, session: Session) -> Exit:
 
 root = _Root(
     name="devkit",
-    help="Find, load, confine and run plugins written in many languages.",
+    help="Find, load, confine and run plugins written in many languages.\n\n"
+    "The options below may stand before or after any command.",
+    joins="",
     children=_ROOT,
-    extra=_extra,
     root=True,
     examples=(
         'devkit plugin run test-plugin "hello world"',

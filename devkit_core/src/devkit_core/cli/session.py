@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from functools import cached_property
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from devkit_core.cli.output import Format, Output
+
+if TYPE_CHECKING:
+    from devkit_core.config.places import Places
+    from devkit_core.config.sources import Loaded
+    from devkit_core.hooks.extensions import Extensions
 
 __all__ = ["Session"]
 
@@ -29,6 +34,34 @@ class Session:
     @property
     def interactive(self) -> bool:
         """Whether the user can be asked: both ends are terminals and nothing forbids it."""
-        if self.no_input or os.environ.get("DEVKIT_NO_INPUT"):
+        from devkit_core.config.environment import NO_INPUT, flag
+
+        if self.no_input or flag(os.environ, NO_INPUT):
             return False
         return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+
+    @cached_property
+    def places(self) -> Places:
+        """The folders of this user and of the project around the current folder."""
+        from devkit_core.config.places import Places
+
+        return Places.find()
+
+    @cached_property
+    def settings(self) -> Loaded:
+        """The settings in force; what is doubtful about them is said once."""
+        from devkit_core.config.sources import load
+
+        loaded = load(self.places)
+        for problem in loaded.problems:
+            self.output.warn(f"{problem.place}: {problem.message}", hint=problem.hint)
+        return loaded
+
+    @cached_property
+    def extensions(self) -> Extensions:
+        """The installed extensions; settings that can't be used don't stand in the way of help."""
+        from devkit_core.config.sources import read
+        from devkit_core.hooks.extensions import Extensions
+
+        disabled = read(self.places).config.disabled_extensions
+        return Extensions(disabled=disabled, cache=self.places.cache / "extensions.json")

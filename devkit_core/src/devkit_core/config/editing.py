@@ -25,13 +25,19 @@ def config_get(loaded: Loaded, key: str) -> tuple[Any, Origin]:
 
 
 def config_set(
-    places: Places, key: str, value: str, scope: Literal["user", "project"] = "user"
+    places: Places,
+    key: str,
+    value: str,
+    scope: Literal["user", "project"] = "user",
+    *,
+    dry_run: bool = False,
 ) -> tuple[Any, Path]:
     """Write one setting into the user's or the project's file, comments kept; return the value and the file.
 
     The value is read as in a variable: lists by comma. Raises NotFound for a name that is no setting,
     ConfigError for a value it can't have, for a file that doesn't parse, and, for the project's file,
-    for a value that loosens safety; StateError where the file can't be written. The file is then as it was.
+    for a value that loosens safety; StateError where the file can't be written. The file is then as it was,
+    and with `dry_run` it is never touched.
     """
     which = _known(key)
     path = places.user_file if scope == "user" else places.project_file
@@ -43,6 +49,8 @@ def config_set(
     except ConfigError as error:
         place = Place(str(path), key=f"{TABLE}.{which.name}")
         raise ConfigError(error.message, code=error.code, place=place, hint=error.hint) from error
+    if dry_run:
+        return parsed, path
     try:
         with _lock(places):
             _write(path.resolve(), which, parsed)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from devkit_core.config.schema import settings
 
-__all__ = ["HOME", "NO_INPUT", "PLUGIN_PATH", "Variable", "field_variable", "flag", "variables"]
+__all__ = ["DEBUG", "HOME", "NO_INPUT", "PLUGIN_PATH", "Variable", "field_variable", "flag", "variables"]
 
+DEBUG = "DEVKIT_DEBUG"
 HOME = "DEVKIT_HOME"
 PLUGIN_PATH = "DEVKIT_PLUGIN_PATH"
 NO_INPUT = "DEVKIT_NO_INPUT"
@@ -35,6 +36,7 @@ _PLAIN = (
         "Folders that contain plugins, separated as in PATH. They come after the project's and before the "
         "user's own.",
     ),
+    Variable(DEBUG, "Show the traceback of an error that is DevKit's own."),
     Variable(NO_INPUT, "Never ask; a command that would have to ask fails and says what to run instead."),
 )
 

@@ -24,17 +24,11 @@ _CHILDREN = {
 }
 
 
-def _extra() -> dict[str, Child]:
-    from devkit_core.cli.contributed import commands_of
-
-    return commands_of("plugin")
-
-
 plugin = Group(
     name="plugin",
     help="Find, run, check and manage plugins.",
     children=_CHILDREN,
-    extra=_extra,
+    joins="plugin",
     examples=(
         "devkit plugin list",
         'devkit plugin run test-plugin "hello world"',
