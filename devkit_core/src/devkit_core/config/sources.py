@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from devkit_core.config.environment import Variable, field_variable, variables
 from devkit_core.config.files import read_bounded
@@ -22,7 +21,10 @@ from devkit_core.config.schema import (
     settings,
     summary,
 )
-from devkit_core.errors import ConfigError, Place, Problem
+from devkit_core.errors import ConfigError, ManifestError, Place, Problem
+
+if TYPE_CHECKING:
+    from devkit_core.model.parsing import Document
 
 __all__ = ["TABLE", "Loaded", "Origin", "Scope", "load", "read", "refuse_loosening"]
 
@@ -140,10 +142,21 @@ def _from_file(path: Path, scope: Literal["user", "project"], problems: list[Pro
         reason = error.strerror or str(error)
         problems.append(Problem("config-unreadable", f"settings can't be read: {reason}", Place(str(path))))
         return
-    table = _table(path, data, problems)
-    text = data.decode("utf-8", "replace")
+    document = _document(path, data, problems)
+    if document is None:
+        return
+    place_of = _places_in(document)
+    table = document.data.get(TABLE, {})
+    if not isinstance(table, dict):
+        problems.append(Problem("config-invalid", f"{TABLE} must be a table", place_of(TABLE)))
+        return
+    for name in document.data:
+        if name != TABLE:
+            hint = f"Write it below [{TABLE}]." if setting(name) else None
+            message = f"{name!r} is no table of settings; DevKit reads [{TABLE}]"
+            problems.append(Problem("config-unknown-key", message, place_of(name), hint, warning=True))
     for name, value in table.items():
-        place = Place(str(path), *_line(text, name), key=f"{TABLE}.{name}")
+        place = place_of(TABLE, name)
         which = setting(name)
         if which is None:
             problems.append(_unknown(name, place))
@@ -151,66 +164,32 @@ def _from_file(path: Path, scope: Literal["user", "project"], problems: list[Pro
             yield _Given(which, value, Origin(scope, place))
 
 
-def _table(path: Path, data: bytes, problems: list[Problem]) -> dict[str, Any]:
-    """Return the table of settings of a file's bytes, and note what is wrong with the rest."""
-    import tomllib
+def _document(path: Path, data: bytes, problems: list[Problem]) -> Document | None:
+    """Return a file's content, or note why it can't be read."""
+    from devkit_core.model.parsing import read_toml
 
-    where = str(path)
     try:
-        content = tomllib.loads(data.removeprefix(b"\xef\xbb\xbf").decode())
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        problems.append(Problem("config-syntax", "settings must be UTF-8 text", Place(where, line)))
-        return {}
-    except RecursionError:
-        problems.append(Problem("config-syntax", "settings are nested too deeply", Place(where)))
-        return {}
-    except tomllib.TOMLDecodeError as error:
-        found = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", str(error))
-        message = str(error)[: found.start()] if found else str(error)
-        place = Place(where, int(found[1]), int(found[2])) if found and found[1] else Place(where)
-        problems.append(Problem("config-syntax", f"not TOML: {message}", place))
-        return {}
-    for name in content:
-        if name != TABLE:
-            place = Place(where, key=name)
-            hint = f"Write it below [{TABLE}]." if setting(name) else None
-            message = f"{name!r} is no table of settings; DevKit reads [{TABLE}]"
-            problems.append(Problem("config-unknown-key", message, place, hint, warning=True))
-    table = content.get(TABLE, {})
-    if isinstance(table, dict):
-        return table
-    problems.append(Problem("config-invalid", f"{TABLE} must be a table", Place(where, key=TABLE)))
-    return {}
+        return read_toml(data, str(path))
+    except ManifestError as error:
+        for each in error.problems:
+            hint = each.hint if each.code == "manifest-syntax" else None
+            problems.append(Problem("config-syntax", each.message, each.place, hint))
+    return None
 
 
-def _line(text: str, name: str) -> tuple[int | None, int | None]:
-    """Return line and column of a setting in a file that parses.
+def _places_in(document: Document) -> Callable[..., Place]:
+    """Return a function from a key's parts to its place in the document."""
+    from devkit_core.model.locate import locate
+    from devkit_core.model.parsing import place
 
-    A line stands where a statement may begin if all before it parses; what a probe put there becomes
-    part of tells the table.
-    """
-    import tomllib
+    spots = locate(document.text)
 
-    quoted = re.escape(name)
-    key = rf"""(?:{quoted}|"{quoted}"|'{quoted}')"""
-    start = re.compile(rf"[ \t]*((?P<dotted>{TABLE}[ \t]*\.[ \t]*)?{key}|(?P<inline>{TABLE}))[ \t]*=")
-    lines = text.removeprefix("\ufeff").split("\n")
-    tries = 0
-    for index, line in enumerate(lines):
-        found = start.match(line)
-        if found is None or (tries := tries + 1) > 20:
-            continue
-        try:
-            before = tomllib.loads("\n".join([*lines[:index], "probe-of-devkit = 1"]))
-        except tomllib.TOMLDecodeError:
-            continue
-        at_root = "probe-of-devkit" in before
-        table = before.get(TABLE, {})
-        in_table = isinstance(table, dict) and "probe-of-devkit" in table
-        if in_table if not (found["dotted"] or found["inline"]) else at_root:
-            return index + 1, found.start(1) + 1
-    return None, None
+    def find(*key: str) -> Place:
+        name = ".".join(key)
+        spot = spots.get(key)
+        return place(document.path, document.text, spot.key, name) if spot else Place(document.path, key=name)
+
+    return find
 
 
 def _unknown(name: str, place: Place) -> Problem:

@@ -258,12 +258,12 @@ class Extensions:
 
 
 def _version_problem(version: object) -> str | None:
-    from devkit_core.model.versions import parse_version
+    from devkit_core.model.versions import parse_runtime_version
 
     if not isinstance(version, str):
         return f"it is no text: {version!r}"
     try:
-        parse_version(version)
+        parse_runtime_version(version)
     except DevKitError as error:
         return error.message
     return None
