@@ -1,0 +1,168 @@
+"""Confines the calling process: capabilities, limits, Landlock, seccomp."""
+
+# Runs in the worker, between its fork and the plugin's first byte. The host has decided everything
+# (sandbox/plan.py); nothing here chooses. All that can be prepared is prepared at import, in the zygote.
+
+import base64
+import ctypes
+import errno
+import os
+import resource
+import stat
+import struct
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_syscall = _libc.syscall
+_syscall.restype = ctypes.c_long
+_libc.prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
+_MACHINE = os.uname().machine
+_NUMBERS = {"x86_64": (126, 317), "aarch64": (91, 277)}  # capset, seccomp
+_CAPSET, _SECCOMP = _NUMBERS.get(_MACHINE, (None, None))
+_LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT, _OPENAT2 = 444, 445, 446, 437  # the same everywhere
+
+_PR_SET_DUMPABLE, _PR_SET_KEEPCAPS, _PR_CAPBSET_READ, _PR_CAPBSET_DROP = 4, 8, 23, 24
+_PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 38, 47, 4
+_CAPABILITY_VERSION_3 = 0x20080522
+_FILE_RIGHTS = 0b1100000000000111  # EXECUTE, WRITE_FILE, READ_FILE, TRUNCATE, IOCTL_DEV: all a file can have
+_RULE_PATH_BENEATH = 1
+_SET_MODE_FILTER, _FLAG_TSYNC = 1, 1
+_RESOLVE_NO_SYMLINKS = 0x04
+_OPEN_HOW = struct.pack("=QQQ", os.O_PATH | os.O_CLOEXEC, 0, _RESOLVE_NO_SYMLINKS)
+_NO_CAPABILITIES = ctypes.create_string_buffer(24)  # two sets of effective, permitted, inheritable
+_CAPABILITY_HEADER = ctypes.create_string_buffer(struct.pack("=Ii", _CAPABILITY_VERSION_3, 0), 8)
+
+
+class Program(ctypes.Structure):
+    """struct sock_fprog."""
+
+    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
+
+
+class Prepared:
+    """Everything opened, measured and packed; made by `prepare`, used once by `apply`."""
+
+    __slots__ = ("environment", "keep", "limits", "program", "rules", "ruleset")
+
+
+def prepare(message):
+    """Open and pack what the host's message says; restricts nothing yet.
+
+    Called in the worker after its fork, while it has one thread. Raises OSError where a path that is
+    to be given can't be opened as it was resolved, RuntimeError where it isn't safe to go on.
+    """
+    if message.get("version") != 1:
+        raise RuntimeError("this worker doesn't know that form of confinement")
+    ready = Prepared()
+    threads, data = _status()
+    if threads != 1:  # Landlock binds the calling thread alone
+        raise RuntimeError(f"a process with {threads} threads can't confine itself")
+    memory = message["memory"]
+    base = data if memory["base"] is None else memory["base"]
+    ready.limits = [*message["rlimits"], [resource.RLIMIT_DATA, base + memory["bytes"]]]
+    ready.environment = message["environment"]
+    landlock = message["landlock"]
+    ready.ruleset = ready.rules = None
+    if landlock is not None:
+        ready.ruleset = struct.pack(f"={len(landlock['struct'])}Q", *landlock["struct"])
+        ready.rules = [rule for path, rights in landlock["rules"] if (rule := _open(path, rights))]
+    seccomp = message["seccomp"]
+    ready.program = ready.keep = None
+    if seccomp is not None:
+        code = bytearray(base64.b64decode(seccomp["program"]))
+        for index in seccomp["own_pid"]:
+            struct.pack_into("=I", code, index * 8 + 4, os.getpid())
+        ready.keep = ctypes.create_string_buffer(bytes(code), len(code))
+        ready.program = Program(len(code) // 8, ctypes.addressof(ready.keep))
+    return ready
+
+
+def apply(ready):
+    """Restrict this process for good; OSError where a step fails, and the caller then exits at once."""
+    os.environ.clear()
+    os.environ.update(ready.environment)
+    _drop_capabilities()
+    _prctl(_PR_SET_DUMPABLE, 0)
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    for number, limit in ready.limits:
+        hard = resource.getrlimit(number)[1]
+        lowest = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        resource.setrlimit(number, (lowest, lowest))
+    if ready.ruleset is not None:
+        _restrict_files(ready.ruleset, ready.rules)
+    if ready.program is not None:
+        # TSYNC fails rather than leave another thread without the filter.
+        _call(_SECCOMP, _SET_MODE_FILTER, _FLAG_TSYNC, ctypes.byref(ready.program))
+
+
+def _status():
+    """Return how many threads this process has, and the bytes that RLIMIT_DATA counts."""
+    with open("/proc/self/status", "rb", buffering=0) as file:
+        fields = dict(line.split(b":", 1) for line in file.read(8192).splitlines() if b":" in line)
+    return int(fields[b"Threads"]), int(fields[b"VmData"].split()[0]) * 1024
+
+
+def _open(path, rights):
+    """Return an open path and its struct landlock_path_beneath_attr; None where it can't be reached.
+
+    A path that has become a link since the host resolved it is an OSError.
+    """
+    how = ctypes.create_string_buffer(_OPEN_HOW, len(_OPEN_HOW))
+    opened = _syscall(_OPENAT2, -100, os.fsencode(path), how, ctypes.c_size_t(len(_OPEN_HOW)))
+    if opened < 0:
+        number = ctypes.get_errno()
+        if number in (errno.ENOENT, errno.ENOTDIR, errno.EACCES):
+            return None  # a rule less is a right less
+        if number not in (errno.ENOSYS, errno.EPERM):
+            raise OSError(number, os.strerror(number), path)
+        opened = _open_and_compare(path)  # some containers filter openat2
+    if not stat.S_ISDIR(os.fstat(opened).st_mode):
+        rights &= _FILE_RIGHTS
+    return opened, struct.pack("=Qi", rights, opened)
+
+
+def _open_and_compare(path):
+    opened = os.open(path, os.O_PATH | os.O_CLOEXEC | os.O_NOFOLLOW)
+    if os.readlink(f"/proc/self/fd/{opened}") != path:
+        os.close(opened)
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+    return opened
+
+
+def _restrict_files(ruleset, rules):
+    created = _call(_LANDLOCK_CREATE, ruleset, ctypes.c_size_t(len(ruleset)), 0)
+    for opened, rule in rules:
+        if int.from_bytes(rule[:8], "little"):
+            _call(_LANDLOCK_ADD, created, _RULE_PATH_BENEATH, rule, 0)
+        os.close(opened)
+    _call(_LANDLOCK_RESTRICT, created, 0)
+    os.close(created)
+
+
+def _drop_capabilities():
+    _prctl(_PR_SET_KEEPCAPS, 0)
+    _libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)  # EINVAL before Linux 4.3
+    number = 0
+    # The bounding set can only be emptied with CAP_SETPCAP; without it there is nothing to gain from it,
+    # since no_new_privs follows.
+    while _libc.prctl(_PR_CAPBSET_READ, number, 0, 0, 0) >= 0:
+        if _libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0) != 0:
+            break
+        number += 1
+    _call(_CAPSET, _CAPABILITY_HEADER, _NO_CAPABILITIES)
+
+
+def _prctl(option, value):
+    if _libc.prctl(option, value, 0, 0, 0) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"prctl {option}: {os.strerror(number)}")
+
+
+def _call(number, *arguments):
+    """Make one system call by number; OSError where it fails or this machine has no number for it."""
+    if number is None:
+        raise RuntimeError(f"no system call numbers for {_MACHINE}")
+    result = _syscall(number, *(ctypes.c_long(a) if isinstance(a, int) else a for a in arguments))
+    if result < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"system call {number}: {os.strerror(error)}")
+    return result
