@@ -1,0 +1,30 @@
+"""What the architecture tests walk: the members, their modules, the tracked files."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = (
+    ROOT / "devkit_core/src/devkit_core",
+    ROOT / "devkit_loaders/python/src/devkit_loader_python",
+)
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def modules() -> list[Path]:
+    return sorted(path for package in PACKAGES for path in package.rglob("*.py"))
+
+
+@pytest.fixture(scope="session")
+def tracked() -> list[Path]:
+    """The files of the tree as git sees them: tracked, or new and not ignored."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return sorted(ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file())
