@@ -12,7 +12,7 @@ from typing import Any
 
 from comments import LANGUAGES, SyntaxProblem, comments, language_of
 from todos import todos
-from tree import MAX_FILES, Unreadable, below, read_source, source_files
+from tree import MAX_FILES, Unreadable, read_source, source_files
 
 MAX_TODOS = 10_000
 GRANT = "devkit plugin permissions grant todo-scanner filesystem:read"
@@ -34,7 +34,7 @@ def execute(input_data: str) -> str:
     if len(report["todos"]) > MAX_TODOS:
         del report["todos"][MAX_TODOS:]
         report["truncated"] = True
-    return json.dumps(report, ensure_ascii=False)
+    return json.dumps(report)
 
 
 def shutdown() -> str:
@@ -61,9 +61,8 @@ def read_request(input_data: str) -> dict[str, str]:
 
 
 def scan_path(path: str, report: dict[str, Any]) -> None:
-    """Scan a file or a folder below the current directory into the report."""
-    top = Path.cwd()
-    target = below(path, top)
+    """Scan a file or a folder into the report; the confinement decides what can be read."""
+    target = Path(path)
     files: Iterator[Path | Unreadable] = source_files(target) if target.is_dir() else iter([target])
     for file in itertools.islice(files, MAX_FILES):
         if len(report["todos"]) > MAX_TODOS:
@@ -76,11 +75,13 @@ def scan_path(path: str, report: dict[str, Any]) -> None:
                 raise Unreadable(
                     file, f"no language is known for {file.suffix or 'a name without extension'}"
                 )
-            scan(read_source(file), language, shown(file, top), report)
+            scan(read_source(file), language, str(file), report)
         except Unreadable as problem:
-            entry = {"file": shown(problem.path, top), "problem": str(problem)}
-            if problem.denied:
-                entry["hint"] = f"to let this plugin read files here: {GRANT}"
+            entry = {"file": str(problem.path), "problem": str(problem)}
+            if problem.unseen:
+                entry["hint"] = (
+                    f"if it is there, this plugin may not see it; to let it read files here: {GRANT}"
+                )
             report["problems"].append(entry)
     report["truncated"] = next(files, None) is not None
 
@@ -102,11 +103,6 @@ def scan(text: str, language: str, file: str | None, report: dict[str, Any]) -> 
                 report["todos"].append({**entry, "text": todo.text})
     except SyntaxProblem as problem:
         report["problems"].append({"file": file, "line": problem.line, "problem": str(problem)})
-
-
-def shown(path: Path, top: Path) -> str:
-    """Return a path as the report shows it, from the current directory."""
-    return path.relative_to(top.resolve()).as_posix()
 
 
 def main(arguments: list[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,22 +16,12 @@ SKIPPED_FOLDERS = {"node_modules", "__pycache__"}
 
 
 class Unreadable(Exception):
-    """A file or folder that wasn't read, and why; `denied` where a permission was missing."""
+    """A file or folder that wasn't read, and why; `unseen` where a permission may be what is missing."""
 
-    def __init__(self, path: Path, why: str, denied: bool = False) -> None:
-        super().__init__(why)
+    def __init__(self, path: Path, why: str | OSError) -> None:
+        super().__init__((why.strerror or "unreadable") if isinstance(why, OSError) else why)
         self.path = path
-        self.denied = denied
-
-
-def below(path: str, top: Path) -> Path:
-    """Return the path, resolved; raises ValueError where it leads outside `top` or holds a NUL."""
-    if "\0" in path:
-        raise ValueError("a path holds no NUL")
-    target = (top / path).resolve()
-    if not target.is_relative_to(top.resolve()):
-        raise ValueError(f"{path!r} is outside the current directory; only what is below it is scanned")
-    return target
+        self.unseen = isinstance(why, (PermissionError, FileNotFoundError))
 
 
 def source_files(folder: Path) -> Iterator[Path | Unreadable]:
@@ -42,7 +33,7 @@ def source_files(folder: Path) -> Iterator[Path | Unreadable]:
             with os.scandir(current) as entries:
                 found = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
-            yield Unreadable(current, error.strerror or "unreadable", isinstance(error, PermissionError))
+            yield Unreadable(current, error)
             continue
         folders = []
         for entry in found:
@@ -59,6 +50,8 @@ def source_files(folder: Path) -> Iterator[Path | Unreadable]:
 def read_source(path: Path) -> str:
     """Return a file's text, in the encoding it declares (else UTF-8); raises Unreadable."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise Unreadable(path, "not a regular file")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
             if len(data) > MAX_BYTES:
@@ -71,6 +64,6 @@ def read_source(path: Path) -> str:
             )
         return data.decode(encoding).replace("\r\n", "\n")
     except OSError as error:
-        raise Unreadable(path, error.strerror or "unreadable", isinstance(error, PermissionError)) from None
+        raise Unreadable(path, error) from None
     except (SyntaxError, UnicodeDecodeError, LookupError):
         raise Unreadable(path, "not text in the encoding it declares, or not UTF-8") from None
