@@ -28,6 +28,6 @@ fix:
 ci:
     .ci/run
 
-# show the next version's changelog
+# show the next version's changelog (needs towncrier)
 changelog:
     towncrier build --draft --version next

@@ -6,10 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = (
-    ROOT / "devkit_core/src/devkit_core",
-    ROOT / "devkit_loaders/python/src/devkit_loader_python",
-)
+PACKAGES = [path.parent for path in sorted(ROOT.glob("devkit_*/**/src/*/__init__.py"))]
 
 
 @pytest.fixture(scope="session")
