@@ -78,7 +78,9 @@ def kind(value: Any) -> str:
         return "boolean"
     if isinstance(value, (int, Decimal)):
         return "number"
-    return {str: "string", list: "array", dict: "object"}[type(value)]
+    if isinstance(value, str):
+        return "string"
+    return "array" if isinstance(value, list) else "object"
 
 
 def children(value: Any) -> list[Any]:

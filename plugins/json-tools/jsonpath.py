@@ -25,7 +25,7 @@ class Name(NamedTuple):
 
 
 class Index(NamedTuple):
-    index: int
+    position: int
 
 
 class Slice(NamedTuple):
@@ -235,7 +235,7 @@ class _Parser:
     def string(self) -> str:
         quote, start = self.path[self.at], self.at
         self.at += 1
-        characters = []
+        characters: list[str] = []
         while self.at < len(self.path):
             character = self.path[self.at]
             self.at += 1

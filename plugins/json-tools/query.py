@@ -150,7 +150,7 @@ def _positions(selector: Index | Slice, length: int) -> range:
     if isinstance(selector, Slice):
         start, end, step = selector
         return range(0) if step == 0 else range(*slice(start, end, step).indices(length))
-    index = selector.index + length if selector.index < 0 else selector.index
+    index = selector.position + length if selector.position < 0 else selector.position
     return range(index, index + 1) if 0 <= index < length else range(0)
 
 

@@ -71,7 +71,7 @@ def test_half_a_surrogate_pair_stays_an_escape(execute):
     ("text", "message"),
     [
         ("", "line 1, column 1"),
-        ("[1,\n 2,]", "line 2, column 4"),
+        ("[1,\n 2 3]", "line 2, column 4"),
         ("[NaN]", "NaN"),
         ('{"a": 1, "a": 2}', 'the name "a" twice'),
         ("[" * 201 + "]" * 201, "nested deeper than 200"),
