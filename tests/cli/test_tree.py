@@ -12,6 +12,9 @@ from devkit_core.cli.main import root
 from devkit_core.cli.session import Session
 
 
+Words = tuple[str, ...]
+
+
 def walk(
     command: click.Command, words: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], click.Command]]:

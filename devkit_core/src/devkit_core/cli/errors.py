@@ -10,7 +10,7 @@ import click
 from devkit_core.cli.documents import as_json
 from devkit_core.cli.escaping import display_width, escape
 from devkit_core.cli.exit_codes import exit_code
-from devkit_core.errors import DevKitError, ManifestError, Place, Problem
+from devkit_core.errors import DevKitError, Place, Problem
 
 __all__ = ["as_document", "render", "render_problem"]
 
@@ -19,10 +19,11 @@ _LONGEST_LINE = 200
 
 def render(error: DevKitError, *, colour: bool = False) -> str:
     """Return the text a human reads: all problems, the plugin's traceback, the hint and where to read on."""
-    if isinstance(error, ManifestError):
-        return "\n".join(render_problem(problem, colour=colour) for problem in error.problems)
-    problem = Problem(error.code, error.message, error.place, error.hint)
-    return render_problem(problem, colour=colour, traceback=getattr(error, "traceback", None))
+    problems = getattr(error, "problems", ()) or (
+        Problem(error.code, error.message, error.place, error.hint),
+    )
+    traceback = getattr(error, "traceback", None) or "".join(getattr(error, "__notes__", ()))
+    return "\n".join(render_problem(each, colour=colour, traceback=traceback) for each in problems)
 
 
 def render_problem(problem: Problem, *, colour: bool = False, traceback: str | None = None) -> str:

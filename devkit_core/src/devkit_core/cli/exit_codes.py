@@ -53,6 +53,7 @@ _BY_CLASS: dict[type[BaseException], Exit] = {
     errors.DependencyError: Exit.DEPENDENCY,
 }
 _BY_CODE: dict[str, Exit] = {
+    "bug": Exit.BUG,
     "initialize-timeout": Exit.TIMED_OUT,
 }
 

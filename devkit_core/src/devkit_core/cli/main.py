@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import click
 
-from devkit_core.cli.escaping import escape
+from devkit_core import __version__
 from devkit_core.cli.exit_codes import Exit, exit_code
 from devkit_core.cli.grammar import Child, Group
 from devkit_core.cli.session import Session
@@ -88,9 +88,7 @@ def _report(error: Exception, session: Session, words: Sequence[str]) -> Exit:
         return Exit.FAILED
     if "json" in _formats(words):  # parsing may have failed before the option was read
         session.format = "json"
-    known = _as_devkit_error(error)
-    if known is None:
-        return _bug(error, session)
+    known = _as_devkit_error(error) or _bug(error, session)
     output = session.output
     if output.format == "json":
         output.error_text(as_document(known).rstrip("\n"))
@@ -118,19 +116,17 @@ def _as_devkit_error(error: Exception) -> DevKitError | None:
     return None
 
 
-def _bug(error: Exception, session: Session) -> Exit:
+def _bug(error: Exception, session: Session) -> DevKitError:
     from devkit_core.config.environment import DEBUG, flag
 
-    output = session.output
-    message = f"{type(error).__name__}: {error}"
-    output.error_text(f"error[bug]: {escape(message)}")
+    bug = DevKitError(
+        f"{type(error).__name__}: {error}",
+        code="bug",
+        hint=f"this is DevKit's own mistake; {DEBUG}=1 shows where, please report it",
+    )
     if session.verbosity > 0 or flag(os.environ, DEBUG):
-        output.error_text(escape("".join(traceback.format_exception(error)), lines=True))
-    else:
-        output.error_text(
-            "  = help: this is a bug of DevKit's own; DEVKIT_DEBUG=1 shows where, please report it"
-        )
-    return Exit.BUG
+        bug.add_note("".join(traceback.format_exception(error)))
+    return bug
 
 
 root = _Root(
@@ -160,9 +156,7 @@ root = _Root(
 
 
 def _version(context: click.Context) -> None:
-    from importlib_metadata import version
-
-    context.ensure_object(Session).output.page(f"devkit {version('devkit-core')}")
+    context.ensure_object(Session).output.page(f"devkit {__version__}")
     context.exit()
 
 

@@ -13,7 +13,7 @@ import click
 from devkit_core.cli.documents import as_json, as_yaml
 from devkit_core.cli.escaping import display_width, escape
 
-__all__ = ["Facts", "Format", "Output", "Styled", "Table", "View", "wants_colour"]
+__all__ = ["Facts", "Format", "Look", "Output", "Rendered", "Styled", "Table", "View", "wants_colour"]
 
 Format = Literal["table", "json", "yaml"]
 Look = Literal["good", "bad", "warn", "dim", "strong", "accent"]
@@ -60,8 +60,15 @@ class Facts:
     rows: Sequence[tuple[str, str | Styled]]
 
 
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """Text that `cli.errors` has laid out and escaped."""
+
+    text: str
+
+
 #: What a human reads: tables, facts and lines, in order.
-View = Iterable[Table | Facts | str | Styled]
+View = Iterable[Table | Facts | Rendered | str | Styled]
 
 
 def wants_colour(choice: str, stream: IO[str] | None, environ: Mapping[str, str]) -> bool:
@@ -152,6 +159,8 @@ class Output:
                     self._write(self._plain_table(part))
             elif isinstance(part, Facts):
                 self._write(self._facts(part))
+            elif isinstance(part, Rendered):
+                self._write(part.text + "\n")
             else:
                 text, look = (part.text, part.look) if isinstance(part, Styled) else (part, None)
                 self._write(self._paint(escape(text, lines=True), look, self.colour) + "\n")

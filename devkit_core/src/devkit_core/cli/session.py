@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 import sys
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from devkit_core.cli.output import Format, Output
 
 if TYPE_CHECKING:
+    from devkit_core.catalog.state import State
     from devkit_core.config.places import Places
     from devkit_core.config.sources import Loaded
     from devkit_core.hooks.extensions import Extensions
+    from devkit_core.loading.source import Source
+    from devkit_core.model.manifest import Manifest
+    from devkit_core.model.types import Discovered, PluginInfo
 
 __all__ = ["Session"]
 
@@ -64,4 +69,79 @@ class Session:
         from devkit_core.hooks.extensions import Extensions
 
         disabled = read(self.places).config.disabled_extensions
-        return Extensions(disabled=disabled, cache=self.places.cache / "extensions.json")
+        return Extensions(disabled=disabled, cache=self.places.cache / "entry-points.json")
+
+    @cached_property
+    def state(self) -> State:
+        """The user's record of grants and disabled plugins."""
+        from devkit_core.catalog.state import FILE, State
+
+        return State(self.places.data / FILE)
+
+    def sources(self) -> list[Source]:
+        """Return where plugins are looked for: the core's own places, then those of extensions."""
+        from devkit_core.catalog.folders import builtin_sources
+
+        return [*builtin_sources(self.settings.config, self.places), *self.extensions.sources()]
+
+    @cached_property
+    def rows(self) -> list[PluginInfo]:
+        """A row for every plugin, from the cache where nothing changed: for listings and completion only."""
+        from devkit_core.catalog.listing import Listing
+        from devkit_core.errors import StateError
+
+        broken: StateError | None = None
+
+        def is_enabled(plugin: str, folder: Path) -> bool:
+            nonlocal broken
+            try:
+                return broken is not None or self.state.is_enabled(plugin, folder)
+            except StateError as error:  # what is damaged must not hide the plugins
+                broken = error
+                return True
+
+        def kind(entry_point: str, declared: str | None) -> str:
+            from devkit_core.running.factory import kind_of
+
+            return kind_of(entry_point, declared)
+
+        from devkit_core import __version__
+
+        stamp = f"{__version__}\n{self.extensions.fingerprint()}"
+        listing = Listing(self.places.cache / "listing.json", stamp, kind, is_enabled=is_enabled)
+        rows = listing.rows(self.sources())
+        if broken is not None:
+            self.output.warn(broken.message, hint=broken.hint)
+        return rows
+
+    @cached_property
+    def plugins(self) -> list[Discovered]:
+        """Every plugin of every source, its manifest read now; none of its code runs."""
+        from devkit_core.catalog.discovery import discover
+
+        return discover(self.sources())
+
+    def plugin(self, identity: str) -> Discovered:
+        """Return the plugin of that id that counts, usable or not; raises NotFound, with the nearest id."""
+        from devkit_core.catalog.registry import Registry
+        from devkit_core.cli.suggestions import did_you_mean
+        from devkit_core.errors import NotFound
+
+        registry = Registry()
+        registry.replace(self.plugins)
+        found = registry.get(identity)
+        if found is not None:
+            return found
+        hint = did_you_mean(identity, (each.id for each in self.plugins))
+        raise NotFound(
+            f"there is no plugin {identity!r}",
+            hint=hint or "devkit plugin list shows the plugins there are",
+        )
+
+    def usable(self, identity: str) -> tuple[Discovered, Manifest]:
+        """Return the plugin of that id and its manifest; raises NotFound, or what is wrong with it."""
+        found = self.plugin(identity)
+        if found.error is not None:
+            raise found.error
+        assert found.manifest is not None
+        return found, found.manifest

@@ -12,7 +12,7 @@ _CHILDREN = {
     "info": Child(f"{_HERE}.plugin_info:info", "Show everything about one plugin."),
     "run": Child(f"{_HERE}.plugin_run:run", "Run a plugin and print what it returned."),
     "status": Child(f"{_HERE}.plugin_status:status", "Show loaders, states, confinement and what is wrong."),
-    "check": Child(f"{_HERE}.plugin_check:check", "Check a plugin's folder without running it."),
+    "check": Child(f"{_HERE}.plugin_check:check_", "Check a plugin's folder without running it."),
     "enable": Child(f"{_HERE}.plugin_choice:enable", "Let a plugin be loaded again."),
     "disable": Child(f"{_HERE}.plugin_choice:disable", "Keep a plugin from being loaded."),
     "reload": Child(

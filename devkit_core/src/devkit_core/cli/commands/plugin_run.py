@@ -1,0 +1,258 @@
+"""devkit plugin run: one call, its answer on stdout."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from typing import IO, Any
+
+import click
+
+from devkit_core.cli import eventloop
+from devkit_core.cli.errors import render
+from devkit_core.cli.exit_codes import Exit
+from devkit_core.cli.grammar import command, pass_session
+from devkit_core.cli.output import Output
+from devkit_core.cli.plugin_ids import complete_plugin
+from devkit_core.cli.rights import rights_of
+from devkit_core.cli.session import Session
+from devkit_core.errors import DevKitError, NotFound, PayloadTooLarge, Place, UsageError
+from devkit_core.manager import PluginManager
+from devkit_core.model.types import capability
+
+__all__ = ["run"]
+
+Value = str | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What to run on each plugin: `input` is text unless it isn't UTF-8."""
+
+    input: Value
+    function: str | None
+    timeout: float | None
+
+
+@command(
+    "run",
+    examples=(
+        'devkit plugin run test-plugin "hello world"',
+        "echo '{\"a\": 1}' | devkit plugin run json-tools -",
+        "devkit plugin run todo-scanner --file src/main.py",
+        'devkit plugin run --all-with CodeAnalysis "x = 1  # TODO: name it"',
+        "devkit plugin run test-plugin -- --starts-with-a-dash",
+    ),
+)
+@click.argument("first", metavar="ID", required=False, shell_complete=complete_plugin)
+@click.argument("second", metavar="[INPUT|-]", required=False)
+@click.option("--file", "file", type=click.Path(), metavar="F", help="Read the input from a file.")
+@click.option("--fn", "function", metavar="NAME", help="Call this function of the manifest's, not execute.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="S",
+    help="Seconds the call may take.",
+)
+@click.option(
+    "--all-with",
+    "wanted",
+    metavar="CAPABILITY",
+    help="Run every enabled plugin that has it; the first argument is then the input.",
+)
+@click.option(
+    "--allow-unconfined",
+    is_flag=True,
+    help="Run even where this machine can't enforce what wasn't granted.",
+)
+@click.pass_context
+@pass_session
+def run(
+    session: Session,
+    context: click.Context,
+    *,
+    first: str | None,
+    second: str | None,
+    file: str | None,
+    function: str | None,
+    timeout: float | None,
+    wanted: str | None,
+    allow_unconfined: bool,
+) -> None:
+    """Run a plugin on INPUT and write what it returned to stdout, unchanged.
+
+    INPUT is the argument, `-` for standard input, or --file; without any it is empty. Input that starts
+    with a dash follows `--`. Notes go to stderr; -v shows what the plugin prints.
+    """
+    words = [word for word in (first, second) if word is not None]
+    plugin = None if wanted is not None else (words.pop(0) if words else None)
+    if wanted is None and plugin is None:
+        raise UsageError("which plugin?", hint="devkit plugin run ID [INPUT]")
+    if len(words) > 1 or (words and file is not None):
+        raise UsageError("there is more than one input", hint="give one: an argument, `-`, or --file")
+    config = session.settings.config
+    given = _input(words[0] if words else None, file, config.max_payload_mb << 20)
+    call = _Call(given, function, timeout)
+    if allow_unconfined:
+        config = replace(config, allow_unconfined=True)
+    manager = PluginManager(config, places=session.places, extensions=session.extensions)
+    if plugin is not None:
+        eventloop.run(_run_one(session, manager, plugin, call))
+    elif not eventloop.run(_run_all(session, manager, capability(wanted or ""), call)):
+        context.exit(Exit.SOME_FAILED)
+
+
+def _input(argument: str | None, file: str | None, limit: int) -> Value:
+    if "-" in (argument, file):
+        if sys.stdin is None:
+            raise UsageError(
+                "the input is to be read from standard input, which is closed", code="input-closed"
+            )
+        data = _read(sys.stdin.buffer, limit)
+    elif file is not None:
+        try:
+            with open(file, "rb") as stream:
+                data = _read(stream, limit)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise UsageError(
+                f"the input can't be read: {reason}", code="input-unreadable", place=Place(file)
+            ) from error
+    else:
+        data = os.fsencode(argument or "")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data
+
+
+def _read(stream: IO[bytes], limit: int) -> bytes:
+    data = stream.read(limit + 1)
+    if len(data) > limit:
+        raise PayloadTooLarge(
+            f"the input has more than {limit >> 20} MiB", hint="devkit config set max_payload_mb N"
+        )
+    return data
+
+
+async def _run_one(session: Session, manager: PluginManager, plugin: str, call: _Call) -> None:
+    output = session.output
+    async with manager:
+        _prepare(session, manager)
+        found = manager.registry.find(plugin)
+        _tell_withheld(session, manager, plugin)
+        if output.format == "table":
+            ended = True
+            async for item in _items(manager, plugin, call):
+                data = _bytes(item)
+                output.raw(data)
+                ended = data.endswith(b"\n") if data else ended
+            if not ended and sys.stdout is not None and sys.stdout.isatty():
+                output.raw(b"\n")
+            return
+        value = await _execute(manager, plugin, call)
+        output.data("plugin-run/1", {"id": found.id, **_as_data(value)}, lambda: [])
+
+
+async def _items(manager: PluginManager, plugin: str, call: _Call) -> AsyncIterator[Value]:
+    """Yield a plugin's answer as it comes, in one piece unless it streams."""
+    handle = await manager.load(plugin)
+    if call.function is not None:
+        yield await handle.call(call.function, call.input, call.timeout)
+        return
+    async for item in handle.stream(call.input, call.timeout):
+        yield item
+
+
+async def _execute(manager: PluginManager, plugin: str, call: _Call) -> Value:
+    handle = await manager.load(plugin)
+    if call.function is not None:
+        return await handle.call(call.function, call.input, call.timeout)
+    return await handle.execute(call.input, call.timeout)
+
+
+async def _run_all(session: Session, manager: PluginManager, wanted: str, call: _Call) -> bool:
+    """Run every enabled plugin with the capability; return whether all answered."""
+    async with manager:
+        _prepare(session, manager)
+        chosen = [
+            each.id
+            for each in manager.registry
+            if each.manifest is not None
+            and each.error is None
+            and each.shadowed_by is None
+            and wanted in each.manifest.capabilities
+            and manager.state.is_enabled(each.id, each.folder)
+        ]
+        if not chosen:
+            raise NotFound(
+                f"no enabled plugin has the capability {wanted!r}",
+                code="capability-not-found",
+                hint="devkit plugin list --format json shows the capabilities of each",
+            )
+        results: dict[str, Value | DevKitError] = {}
+        for plugin in chosen:  # loading one after the other keeps the order of dependencies
+            _tell_withheld(session, manager, plugin)
+            try:
+                await manager.load(plugin)
+            except DevKitError as error:
+                results[plugin] = error
+        running = {
+            plugin: asyncio.ensure_future(_execute(manager, plugin, call))
+            for plugin in chosen
+            if plugin not in results
+        }
+        for plugin, task in running.items():
+            try:
+                results[plugin] = await task
+            except DevKitError as error:
+                results[plugin] = error
+        _show_all(session.output, wanted, {plugin: results[plugin] for plugin in chosen})
+        return not any(isinstance(each, DevKitError) for each in results.values())
+
+
+def _show_all(output: Output, wanted: str, results: dict[str, Value | DevKitError]) -> None:
+    if output.format != "table":
+        data = [{"id": plugin, **_as_data(value)} for plugin, value in results.items()]
+        output.data("plugin-run-all/1", {"capability": wanted, "results": data}, lambda: [])
+        return
+    for plugin, value in results.items():
+        output.say(f"== {plugin}", look="strong")
+        if isinstance(value, DevKitError):
+            output.error_text(render(value, colour=output.error_colour))
+            continue
+        answer = _bytes(value)
+        output.raw(answer if answer.endswith(b"\n") else answer + b"\n")
+
+
+def _bytes(value: Value) -> bytes:
+    return value.encode() if isinstance(value, str) else value
+
+
+def _as_data(value: Value | DevKitError) -> dict[str, Any]:
+    if isinstance(value, DevKitError):
+        return {"ok": False, "text": None, "base64": None, "error": value.as_dict()}
+    if isinstance(value, str):
+        return {"ok": True, "text": value, "base64": None, "error": None}
+    return {"ok": True, "text": None, "base64": base64.b64encode(value).decode(), "error": None}
+
+
+def _prepare(session: Session, manager: PluginManager) -> None:
+    manager.discover()
+    if session.verbosity > 0:
+        manager.logs.follow(lambda line: session.output.detail(f"{line.plugin} {line.stream}: {line.text}"))
+
+
+def _tell_withheld(session: Session, manager: PluginManager, plugin: str) -> None:
+    """Say in one line what the plugin asks for and runs without."""
+    found = manager.registry.find(plugin)
+    if found.manifest is None or found.error is not None:
+        return
+    rights = rights_of(session, found)
+    if rights.withheld:
+        asked = ", ".join(str(each) for each in rights.withheld)
+        session.output.say(f"note: {plugin} runs without {asked}; to grant: {rights.command()}", look="warn")

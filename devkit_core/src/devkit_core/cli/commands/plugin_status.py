@@ -1,0 +1,87 @@
+"""devkit plugin status: the state of everything, and the next command."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from devkit_core.cli.grammar import command, pass_session
+from devkit_core.cli.output import Facts, Styled, View
+from devkit_core.cli.session import Session
+
+__all__ = ["status"]
+
+
+@command("status", examples=("devkit plugin status", "devkit plugin status --format json"))
+@pass_session
+def status(session: Session) -> None:
+    """Show loaders, plugins by state, confinement, and what is wrong with the command to go on with."""
+    from devkit_core.sandbox.probe import probe
+
+    rows = session.rows
+    counts = Counter("shadowed" if row.shadowed_by else row.status.value for row in rows)
+    enforcement = probe()
+    missing = enforcement.missing()
+    loaders = [each.name for each in session.extensions.loaders()]
+    session.extensions.load()
+    wrong = _wrong(session, loaders, missing)
+    data = {
+        "plugins": {"total": len(rows), **counts},
+        "plugin_dir": str(session.places.plugin_dir(session.settings.config.plugin_dir)),
+        "loaders": loaders,
+        "sandbox": {
+            "enabled": session.settings.config.enable_sandbox,
+            "enforced_by": enforcement.by,
+            "missing": list(missing),
+        },
+        "extensions_broken": [each.name for each in session.extensions.broken],
+        "problems": wrong,
+    }
+    session.output.data("plugin-status/1", data, lambda: _view(data, wrong))
+
+
+def _wrong(session: Session, loaders: list[str], missing: tuple[str, ...]) -> list[dict[str, str]]:
+    found = [
+        {
+            "subject": row.id,
+            "problem": f"error[{row.error_code}]: {row.error}",
+            "next": f"devkit plugin check {row.folder}",
+        }
+        for row in session.rows
+        if row.error is not None
+    ]
+    if not loaders:
+        found.append(
+            {"subject": "loaders", "problem": "none is installed", "next": "pip install devkit-loader-python"}
+        )
+    for each in session.extensions.broken:
+        problem = each.error.message if each.error else "broken"
+        found.append({"subject": f"extension {each.name}", "problem": problem, "next": "devkit doctor"})
+    if missing:
+        problem = f"not enforced here: {', '.join(missing)}"
+        found.append({"subject": "sandbox", "problem": problem, "next": "devkit doctor"})
+    if not session.settings.config.enable_sandbox:
+        problem = "enable_sandbox is off: plugins run with all of your rights"
+        found.append({"subject": "sandbox", "problem": problem, "next": "devkit config show"})
+    return found
+
+
+def _view(data: dict[str, Any], wrong: list[dict[str, str]]) -> View:
+    counts = dict(data["plugins"])
+    total = counts.pop("total")
+    states = ", ".join(f"{number} {name}" for name, number in sorted(counts.items()))
+    by = data["sandbox"]["enforced_by"]
+    enforced = sum(means is not None for means in by.values())
+    on = data["sandbox"]["enabled"]
+    yield Facts(
+        [
+            ("plugins", f"{total} ({states})" if states else "none"),
+            ("plugin folder", data["plugin_dir"]),
+            ("loaders", ", ".join(data["loaders"]) or Styled("none", "bad")),
+            ("sandbox", f"{'on' if on else 'off'}, {enforced} of {len(by)} rights can be enforced here"),
+            ("problems", str(len(wrong)) if wrong else "none"),
+        ]
+    )
+    for each in wrong:
+        yield Styled(f"{each['subject']}: {each['problem']}", "bad")
+        yield f"  next: {each['next']}"
