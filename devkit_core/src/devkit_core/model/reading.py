@@ -158,7 +158,7 @@ class Reader:
                 for number, item in enumerate(value)
             ]
             return BAD if BAD in items else tuple(items)
-        if origin is not None and issubclass(origin, Mapping):
+        if isinstance(origin, type) and issubclass(origin, Mapping):
             return self._mapping((kind, name), wanted, value, path)
         return self._scalar(wanted, RULES.get((kind, name), rules.line), value, path)
 
