@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from devkit_core.protocol.messages import Result
+
 __all__ = ["Call", "Result"]
 
 
@@ -16,16 +18,3 @@ class Call:
     data: bytes
     text: bool
     timeout: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What a plugin answered: `data`, UTF-8 where `text`."""
-
-    data: bytes
-    text: bool
-
-    @property
-    def value(self) -> str | bytes:
-        """The answer as the plugin gave it, `str` or `bytes`."""
-        return self.data.decode() if self.text else self.data

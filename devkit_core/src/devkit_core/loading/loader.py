@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from asyncio import Future
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from devkit_core.loading.call import Result
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from devkit_core.errors import DevKitError, Problem
     from devkit_core.model.manifest import Manifest
     from devkit_core.sandbox.authority import Authority
+    from devkit_core.sandbox.plan import Limits
+    from devkit_core.sandbox.probe import Enforcement
+    from devkit_core.workers.deadlines import Deadlines
+    from devkit_core.workers.pending import PendingCall
 
 __all__ = ["Entry", "Fit", "Instance", "LoadRequest", "Loader"]
 
@@ -53,9 +55,12 @@ class Entry:
 class LoadRequest:
     """All a loader needs to start one instance.
 
+    `confined` False means that the user allowed this plugin to run without confinement. `scratch` is an
+    empty folder of the instance's own, removed when it has ended; `cwd` the host's working directory;
+    `payload_limit` the most bytes of a whole result; `start_seconds` the time the start may take.
     `log` takes one line of the plugin's own output and its stream, `stdout` or `stderr`; it never blocks.
-    `closed` is called once when an instance that had started ends, with why.
-    `confined` False means that the user allowed this plugin to run without confinement.
+    `ended` is called once when an instance that was initialized ends by itself, with why and with the
+    calls that it had not started: they are submitted again to the next instance.
     """
 
     id: str
@@ -64,9 +69,15 @@ class LoadRequest:
     manifest: Manifest
     authority: Authority
     confined: bool
+    enforcement: Enforcement
+    limits: Limits
+    scratch: Path
+    cwd: Path
+    payload_limit: int
+    start_seconds: float
+    deadlines: Deadlines
     log: Callable[[str, str], None]
-    closed: Callable[[Exception | None], None]
-    settings: Mapping[str, float] = field(default_factory=dict)
+    ended: Callable[[DevKitError | None, list[PendingCall]], None]
 
 
 class Instance(ABC):
@@ -82,33 +93,43 @@ class Instance(ABC):
 
     @abstractmethod
     async def initialize(self, seconds: float) -> None:
-        """Run the plugin's initialize; raises InitializeFailed."""
+        """Run the plugin's initialize; called once by the supervisor. Raises InitializeFailed."""
 
     @abstractmethod
-    def call(self, function: int, data: bytes, text: bool, seconds: float | None) -> Future[Result]:
-        """Send one call at once and return the future of its result; the future's errors are ExecutionErrors.
+    def submit(self, call: PendingCall) -> None:
+        """Start one call and return at once; called by the supervisor, in the event loop's thread.
 
-        Cancelling the future cancels the call in the plugin.
+        The call ends by `set_result(Result(…))` or `set_exception` with an ExecutionError, from that
+        thread. An instance in a process of its own gets deadlines from `workers.Deadlines`; an
+        in-process one keeps `call.deadline` (the loop's clock) itself.
         """
+
+    async def drain(self, seconds: float) -> None:
+        """Wait until no call is in flight, at most this long; called by a reload, when new calls go elsewhere."""
+        return
 
     @abstractmethod
     async def shutdown(self, seconds: float) -> None:
-        """Run the plugin's shutdown; what it raises is logged, never raised."""
+        """Run the plugin's shutdown; called once by the supervisor. What it raises is logged, never raised."""
 
     @abstractmethod
     async def close(self) -> None:
-        """End the instance and free all it holds; may be called at any time, any number of times."""
+        """End the instance and free all it holds; called at any time, any number of times."""
 
 
 class Loader(ABC):
     """Runs one kind of plugin.
 
-    `name` is the kind, as `python`; `runtime` the virtual package it provides, as `python-runtime`.
+    `name` is the kind, as `python`. `templates` are the languages that `devkit plugin new --lang` can
+    scaffold, each with its folder. `confinement` says what holds its plugins: `kernel` (a confined
+    worker), `runtime` (the runtime itself is the boundary, as with WebAssembly) or `none`, which the user
+    must allow.
     """
 
     name: str
     extensions: frozenset[str] = frozenset()
-    templates: Mapping[str, Path] = {}  # languages that `devkit plugin new --lang` can scaffold: their folders
+    templates: Mapping[str, Path] = {}
+    confinement: Literal["kernel", "runtime", "none"] = "kernel"
 
     def probe(self, entry: Entry) -> Fit:
         """Say how sure this loader is that the entry is its own; called by the factory, reads nothing."""
@@ -120,9 +141,9 @@ class Loader(ABC):
     async def start(self, request: LoadRequest) -> Instance:
         """Start an instance that is ready for initialize; called by the supervisor. Raises LoadError."""
 
-    def check(self, entry: Entry, source: bytes) -> list[str]:
+    def check(self, entry: Entry, source: bytes) -> Sequence[Problem]:
         """Return what is plainly wrong with an entry's text; called by `plugin check`, runs nothing of it."""
-        return []
+        return ()
 
     async def close(self) -> None:
         """Free what the loader shares between instances; called when the manager closes."""

@@ -1,0 +1,107 @@
+"""The one door for loaders and extensions: all they may import."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__all__ = [
+    "Authority",
+    "Call",
+    "Check",
+    "CommandSpec",
+    "DevKitError",
+    "Enforcement",
+    "Entry",
+    "ExecutionError",
+    "Finding",
+    "Fit",
+    "InitializeFailed",
+    "Instance",
+    "Limits",
+    "LoadError",
+    "LoadRequest",
+    "Loader",
+    "Manifest",
+    "PendingCall",
+    "Permission",
+    "PermissionRequest",
+    "Place",
+    "PluginEvent",
+    "PluginRaised",
+    "Problem",
+    "Result",
+    "Runtime",
+    "Source",
+    "WorkerLoader",
+    "WorkerSpec",
+    "hookimpl",
+    "python_runtime",
+]
+
+_HOMES = {
+    "Authority": "devkit_core.sandbox.authority",
+    "Call": "devkit_core.loading.call",
+    "Check": "devkit_core.loading.extending",
+    "CommandSpec": "devkit_core.loading.extending",
+    "DevKitError": "devkit_core.errors",
+    "Enforcement": "devkit_core.sandbox.probe",
+    "Entry": "devkit_core.loading.loader",
+    "ExecutionError": "devkit_core.errors",
+    "Finding": "devkit_core.loading.extending",
+    "Fit": "devkit_core.loading.loader",
+    "InitializeFailed": "devkit_core.errors",
+    "Instance": "devkit_core.loading.loader",
+    "Limits": "devkit_core.sandbox.plan",
+    "LoadError": "devkit_core.errors",
+    "LoadRequest": "devkit_core.loading.loader",
+    "Loader": "devkit_core.loading.loader",
+    "Manifest": "devkit_core.model.manifest",
+    "PendingCall": "devkit_core.workers.pending",
+    "Permission": "devkit_core.model.permissions",
+    "PermissionRequest": "devkit_core.model.permissions",
+    "Place": "devkit_core.errors",
+    "PluginEvent": "devkit_core.events.bus",
+    "PluginRaised": "devkit_core.errors",
+    "Problem": "devkit_core.errors",
+    "Result": "devkit_core.protocol.messages",
+    "Runtime": "devkit_core.sandbox.runtimes",
+    "Source": "devkit_core.loading.source",
+    "WorkerLoader": "devkit_core.loading.worker_loader",
+    "WorkerSpec": "devkit_core.loading.worker_loader",
+    "hookimpl": "devkit_core.hooks.specs",
+    "python_runtime": "devkit_core.sandbox.runtimes",
+}
+
+if TYPE_CHECKING:
+    from devkit_core.errors import (
+        DevKitError,
+        ExecutionError,
+        InitializeFailed,
+        LoadError,
+        Place,
+        PluginRaised,
+        Problem,
+    )
+    from devkit_core.events.bus import PluginEvent
+    from devkit_core.hooks.specs import hookimpl
+    from devkit_core.loading.call import Call
+    from devkit_core.loading.extending import Check, CommandSpec, Finding
+    from devkit_core.loading.loader import Entry, Fit, Instance, Loader, LoadRequest
+    from devkit_core.loading.source import Source
+    from devkit_core.loading.worker_loader import WorkerLoader, WorkerSpec
+    from devkit_core.model.manifest import Manifest
+    from devkit_core.model.permissions import Permission, PermissionRequest
+    from devkit_core.protocol.messages import Result
+    from devkit_core.sandbox.authority import Authority
+    from devkit_core.sandbox.plan import Limits
+    from devkit_core.sandbox.probe import Enforcement
+    from devkit_core.sandbox.runtimes import Runtime, python_runtime
+    from devkit_core.workers.pending import PendingCall
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        import importlib
+
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,165 @@
+"""Answers calls of an async plugin, many at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from . import frames
+from .frames import Frame, Reader, Wire, encode
+from .program import Broken, Program
+from .serve import Answers
+
+__all__ = ["serve"]
+
+
+class _Host(asyncio.BufferedProtocol):
+    """The channel in an event loop: each call is a task."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, program: Program, path: str) -> None:
+        self.program = program
+        self.reader = Reader()
+        self.answers = Answers(self.send, path)
+        self.tasks: dict[int, asyncio.Task[None]] = {}
+        self.parts: dict[int, list[bytes]] = {}
+        self.credit: dict[int, int] = {}
+        self.more = asyncio.Condition()
+        self.ended = asyncio.get_running_loop().create_future()
+        self.writable = asyncio.Event()
+        self.writable.set()
+
+    def send(self, data: bytes) -> None:
+        self.transport.write(data)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+    def pause_writing(self) -> None:
+        self.writable.clear()
+
+    def resume_writing(self) -> None:
+        self.writable.set()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self.reader.room()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.take(list(self.reader.take(nbytes)))
+
+    def take(self, batch: list[Frame]) -> None:
+        last = 0
+        for frame in batch:
+            last = self.handle(frame) or last
+        if last:
+            self.send(encode(frames.STARTED, 0, 0, last, b""))
+
+    def handle(self, frame: Frame) -> int:
+        """Act on one frame and return the number of the call it started, or 0."""
+        kind, flags, function, call, payload = frame
+        if kind == frames.CALL and flags & frames.END:
+            return self.begin(call, function, payload, flags)
+        if kind == frames.CALL:
+            self.parts[call] = [bytes((flags,)), function.to_bytes(2, "big"), payload]
+        elif kind == frames.CHUNK:
+            self.parts[call].append(payload)
+            if flags & frames.END:
+                first, number, *data = self.parts.pop(call)
+                return self.begin(call, int.from_bytes(number, "big"), b"".join(data), first[0])
+        elif kind == frames.CANCEL:
+            if task := self.tasks.get(call):
+                task.cancel()
+        elif kind == frames.CREDIT:
+            if call in self.credit:
+                self.credit[call] += int.from_bytes(payload, "big")
+                self.spawn(0, self.wake())
+        elif kind == frames.PING:
+            self.send(encode(frames.PONG, 0, 0, 0, payload))
+        elif kind == frames.WELCOME:
+            self.answers.welcome(payload)
+        elif kind == frames.INITIALIZE:
+            self.spawn(0, self.lifecycle(self.program.initialize))
+        elif kind == frames.SHUTDOWN:
+            self.spawn(0, self.stop())
+        return 0
+
+    def spawn(self, call: int, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        key = call or -id(task)
+        self.tasks[key] = task
+        task.add_done_callback(lambda _: self.tasks.pop(key, None))
+
+    def begin(self, call: int, function: int, payload: bytes, flags: int) -> int:
+        self.spawn(call, self.run(call, function, payload, bool(flags & frames.TEXT)))
+        return call
+
+    async def run(self, call: int, function: int, payload: bytes, text: bool) -> None:
+        try:
+            value = self.program.functions[function](payload, text)
+            if hasattr(value, "__await__"):
+                value = await value
+            if hasattr(value, "__anext__") or (hasattr(value, "__next__")):
+                await self.stream(call, value)
+            else:
+                self.answers.result(call, value)
+            await self.writable.wait()
+        except asyncio.CancelledError:
+            self.answers.error(call, Broken("cancelled", "the call was cancelled"))
+        except BaseException as error:  # SystemExit and the like end a call, not the worker
+            self.answers.error(call, error)
+
+    async def stream(self, call: int, items: Any) -> None:
+        self.credit[call] = self.answers.window
+        first, text = True, 0
+        try:
+            async for item in items if hasattr(items, "__anext__") else _each(items):
+                text = frames.TEXT if isinstance(item, str) else 0
+                self.credit[call] -= self.answers.item(call, item, first)
+                first = False
+                async with self.more:
+                    await self.more.wait_for(lambda: self.credit[call] > 0)
+            self.answers.last(call, first, text)
+        finally:
+            del self.credit[call]
+
+    async def wake(self) -> None:
+        async with self.more:
+            self.more.notify_all()
+
+    async def lifecycle(self, function: Callable[[], Any] | None) -> None:
+        try:
+            answer = function() if function else None
+            if answer is not None and hasattr(answer, "__await__"):
+                await answer
+        except BaseException as error:
+            self.answers.error(0, error)
+        else:
+            self.send(encode(frames.RESULT, frames.END, 0, 0, b""))
+
+    async def stop(self) -> None:
+        await self.lifecycle(self.program.shutdown)
+        self.transport.close()
+
+
+async def _each(items: Any) -> Any:
+    for item in items:
+        yield item
+
+
+def serve(wire: Wire, program: Program, path: str) -> None:
+    """Serve until the host says shutdown or closes the channel."""
+
+    async def main() -> None:
+        wire.sock.setblocking(False)
+        host = _Host(program, path)
+        await asyncio.get_running_loop().create_connection(lambda: host, sock=wire.sock)
+        await host.ended
+
+    asyncio.run(main())

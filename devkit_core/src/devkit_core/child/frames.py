@@ -1,0 +1,108 @@
+"""Reading and writing frames in a worker, with a buffer that is kept."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from struct import Struct
+
+HEAD = Struct(">IBBHI")
+HEAD_SIZE = HEAD.size
+BUFFER = 256 * 1024
+(
+    HELLO,
+    WELCOME,
+    INITIALIZE,
+    CALL,
+    RESULT,
+    ERROR,
+    CANCEL,
+    PING,
+    PONG,
+    SHUTDOWN,
+    CHUNK,
+    CREDIT,
+    STARTED,
+) = range(1, 14)
+TEXT, END, META, ITEM, STREAM = 1, 2, 4, 8, 16
+
+#: kind, flags, function, call, payload
+Frame = tuple[int, int, int, int, bytes]
+
+
+class Reader:
+    """Cuts a byte stream into frames; the host is trusted to keep the rules.
+
+    `room` is where the next bytes go, `take` yields the frames that are whole now.
+    """
+
+    def __init__(self) -> None:
+        self.buffer = bytearray(BUFFER)
+        self.view = memoryview(self.buffer)
+        self.have = 0
+
+    def room(self) -> memoryview:
+        return self.view[self.have :] if self.have else self.view
+
+    def take(self, count: int) -> Iterator[Frame]:
+        have, at = self.have + count, 0
+        buffer, view = self.buffer, self.view
+        needed = 0
+        while have - at >= HEAD_SIZE:
+            length, kind, flags, function, call = HEAD.unpack_from(buffer, at)
+            end = at + 4 + length
+            if end > have:
+                needed = end - at
+                break
+            start = at + HEAD_SIZE
+            if flags & META:
+                start += 2 + int.from_bytes(buffer[start : start + 2], "big")
+            yield kind, flags, function, call, bytes(view[start:end])
+            at = end
+        rest = have - at
+        if needed > len(buffer):  # a frame larger than the buffer: one of its size until it is read
+            self.buffer = bytearray(needed)
+            self.view = memoryview(self.buffer)
+            self.view[:rest] = view[at:have]
+        elif not rest and len(buffer) > BUFFER:
+            self.buffer = bytearray(BUFFER)
+            self.view = memoryview(self.buffer)
+        elif rest and at:
+            view[:rest] = view[at:have]
+        self.have = rest
+
+
+def encode(kind: int, flags: int, function: int, call: int, payload: bytes | memoryview) -> bytes:
+    return HEAD.pack(len(payload) + 8, kind, flags, function, call) + payload
+
+
+def split(kind: int, flags: int, call: int, payload: bytes, size: int, last: int = END) -> Iterator[bytes]:
+    """Yield the frames of one message; `last` are the flags of its last frame."""
+    if len(payload) <= size:
+        yield encode(kind, flags | last, 0, call, payload)
+        return
+    view = memoryview(payload)
+    yield encode(kind, flags, 0, call, view[:size])
+    for at in range(size, len(payload), size):
+        end = at + size >= len(payload)
+        yield encode(CHUNK, flags | (last if end else 0), 0, call, view[at : at + size])
+
+
+class Wire:
+    """A blocking socket that frames are read from and written to."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.reader = Reader()
+
+    def frames(self) -> list[Frame]:
+        """Wait for something and return the frames that are whole; raises EOFError at the end."""
+        while True:
+            count = self.sock.recv_into(self.reader.room())
+            if not count:
+                raise EOFError
+            if found := list(self.reader.take(count)):
+                return found
+
+    def send(self, data: bytes) -> None:
+        self.sock.sendall(data)

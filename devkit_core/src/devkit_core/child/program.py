@@ -1,0 +1,290 @@
+"""A plugin's Python file as functions that take and return bytes."""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+from collections.abc import Callable
+from types import CodeType, ModuleType
+from typing import Any
+
+__all__ = ["Broken", "Program", "failure", "load"]
+
+_ASYNC = 0x80 | 0x200  # CO_COROUTINE, CO_ASYNC_GENERATOR
+_TAIL = 16 * 1024  # of a script's stderr that its error shows
+
+
+class Broken(Exception):
+    """A plugin, or an answer of it, that can't be used; `code` says how."""
+
+    def __init__(self, code: str, message: str, hint: str | None = None, traceback: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.hint = hint
+        self.traceback = traceback
+
+
+class Program:
+    """What a plugin offers: functions by number, and its initialize and shutdown where it has them.
+
+    A function takes the input as `bytes` and whether it is text, and returns what the plugin returned.
+    """
+
+    def __init__(self) -> None:
+        self.names: dict[str, int] = {}
+        self.functions: list[Callable[[bytes, bool], Any]] = []
+        self.initialize: Callable[[], Any] | None = None
+        self.shutdown: Callable[[], Any] | None = None
+        self.concurrent = False
+
+    def add(self, name: str, function: Callable[[bytes, bool], Any]) -> None:
+        self.names[name] = len(self.functions)
+        self.functions.append(function)
+
+
+def load(path: str, names: list[str]) -> Program:
+    """Load the entry point at `path`, which must offer `execute` and the functions named.
+
+    A file that binds no `execute` but reads its command line is run as a script, a fresh one a call.
+    """
+    with open(path, "rb") as file:
+        source = file.read()
+    tree = ast.parse(source, path)
+    code = compile(tree, path, "exec", dont_inherit=True)
+    if not _binds_execute(tree):
+        if not _reads_command_line(tree):
+            raise Broken(
+                "entry-function-missing",
+                f"{os.path.basename(path)} has no function `execute`",
+                "define `def execute(input: str) -> str`, or read the command line: `plugin.py execute INPUT`",
+            )
+        return _script(path, code, tree, names)
+    return _module(path, code, names)
+
+
+def _module(path: str, code: CodeType, names: list[str]) -> Program:
+    name = os.path.splitext(os.path.basename(path))[0]
+    module = ModuleType(name)
+    module.__file__ = path
+    sys.modules[name] = module
+    exec(code, module.__dict__)  # the plugin's own code, in a worker that is confined by now
+    program = Program()
+    functions = [getattr(module, f, None) for f in ("execute", *names)]
+    for function, wanted in zip(functions, ("execute", *names), strict=True):
+        if not callable(function):
+            raise Broken(
+                "entry-function-missing",
+                f"{os.path.basename(path)} has no function `{wanted}`",
+                f"define `def {wanted}(input)`; the manifest names it"
+                if wanted != "execute"
+                else "define `def execute(input: str) -> str`",
+            )
+        program.add(wanted, _texts(function) if wanted == "execute" else _values(function))
+    program.initialize = _optional(module, "initialize")
+    program.shutdown = _optional(module, "shutdown")
+    every = [*functions, program.initialize, program.shutdown]
+    program.concurrent = any(_flags(f) & _ASYNC for f in every if f is not None)
+    return program
+
+
+def _optional(module: ModuleType, name: str) -> Callable[[], Any] | None:
+    found = getattr(module, name, None)
+    return found if callable(found) else None
+
+
+def _flags(function: Any) -> int:
+    code = getattr(function, "__code__", None) or getattr(
+        getattr(function, "__call__", None), "__code__", None
+    )
+    return getattr(code, "co_flags", 0)
+
+
+def _texts(function: Any) -> Callable[[bytes, bool], Any]:
+    """Give `execute` what its annotation asks for: `bytes`, or else text."""
+    code = getattr(function, "__code__", None)
+    # a bound method's first argument is the object
+    first = 1 if getattr(function, "__self__", None) is not None else 0
+    names = code.co_varnames[first : first + 1] if code else ()
+    wanted = getattr(function, "__annotations__", {}).get(names[0]) if names else None
+    if wanted in (bytes, bytearray, memoryview, "bytes", "bytearray", "memoryview"):
+        return lambda data, text: function(data)
+
+    def call(data: bytes, text: bool) -> Any:
+        try:
+            value = str(data, "utf-8")
+        except UnicodeDecodeError as error:
+            raise Broken(
+                "input-not-text",
+                f"the input is not UTF-8 (byte {error.start})",
+                "annotate the parameter of execute as bytes to take any input",
+            ) from None
+        return function(value)
+
+    return call
+
+
+def _values(function: Any) -> Callable[[bytes, bool], Any]:
+    """Give a function of the manifest its JSON input as a value, and return its value as JSON."""
+    import json
+
+    def call(data: bytes, text: bool) -> Any:
+        try:
+            value = json.loads(data) if data else None
+        except (ValueError, RecursionError) as error:
+            raise Broken("input-not-json", f"the input is not JSON: {error}") from None
+        answer = function(value)
+        if hasattr(answer, "__await__"):
+
+            async def later() -> str:
+                return dumps(await answer)
+
+            return later()
+        return dumps(answer)
+
+    def dumps(value: Any) -> str:
+        try:
+            return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise Broken("result-type", f"the result can't be written as JSON: {error}") from None
+
+    return call
+
+
+def _binds_execute(tree: ast.Module) -> bool:
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name="execute") | ast.AsyncFunctionDef(name="execute"):
+                if node in tree.body or any(node in getattr(n, "body", ()) for n in tree.body):
+                    return True
+            case ast.Name(id="execute", ctx=ast.Store()):
+                return True
+            case ast.alias():
+                if (node.asname or node.name) in ("execute", "*"):
+                    return True
+    return any(isinstance(n, ast.FunctionDef) and n.name == "__getattr__" for n in tree.body)
+
+
+def _reads_command_line(tree: ast.Module) -> bool:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(attr="argv") | ast.alias(name="argparse" | "click" | "optparse" | "getopt"):
+                return True
+    return False
+
+
+def _script(path: str, code: CodeType, tree: ast.Module, names: list[str]) -> Program:
+    if names:
+        raise Broken(
+            "entry-function-missing",
+            f"{os.path.basename(path)} answers on its command line only, and the manifest names functions",
+            "define them as functions of the file",
+        )
+    words = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    program = Program()
+
+    def execute(data: bytes, text: bool) -> str:
+        try:
+            return _run(path, code, "execute", str(data, "utf-8"))
+        except UnicodeDecodeError as error:
+            raise Broken("input-not-text", f"the input is not UTF-8 (byte {error.start})") from None
+
+    program.add("execute", execute)
+    if "initialize" in words:
+        program.initialize = lambda: _run(path, code, "initialize")
+    if "shutdown" in words:
+        program.shutdown = lambda: _run(path, code, "shutdown")
+    return program
+
+
+def _run(path: str, code: CodeType, *arguments: str) -> str:
+    """Run the file as a script with these arguments and return what it printed, less one line break."""
+    module = ModuleType("__main__")
+    module.__file__ = path
+    keep = {name: sys.modules.get(name) for name in ("__main__",)}
+    argv, out, err = sys.argv, os.dup(1), os.dup(2)
+    captured = [os.open(os.environ.get("TMPDIR", "/tmp"), os.O_TMPFILE | os.O_RDWR, 0o600) for _ in range(2)]  # noqa: S108
+    status: Any = 0
+    try:
+        for target, fd in zip((1, 2), captured, strict=True):
+            os.dup2(fd, target)
+        sys.argv = [path, *arguments]
+        sys.modules["__main__"] = module
+        try:
+            exec(code, module.__dict__)
+        except SystemExit as stop:
+            status = stop.code
+            if isinstance(status, str):
+                sys.stderr.write(status + "\n")
+        finally:
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+    finally:
+        sys.argv = argv
+        os.dup2(out, 1)
+        os.dup2(err, 2)
+        os.close(out)
+        os.close(err)
+        for name, old in keep.items():
+            if old is None:
+                del sys.modules[name]
+            else:
+                sys.modules[name] = old
+        printed, complained = (_contents(fd) for fd in captured)
+    if complained:
+        os.write(2, complained[-_TAIL:])
+    if status not in (None, 0):
+        raise Broken(
+            "plugin-raised",
+            f"`{os.path.basename(path)} {arguments[0]}` exited with {status if isinstance(status, int) else 1}",
+            traceback=complained[-_TAIL:].decode("utf-8", "replace"),
+        )
+    text = printed.decode("utf-8", "replace")
+    return text[:-1] if text.endswith("\n") else text
+
+
+def _contents(fd: int) -> bytes:
+    os.lseek(fd, 0, os.SEEK_SET)
+    with open(fd, "rb") as file:
+        return file.read()
+
+
+def failure(error: BaseException, path: str) -> dict[str, Any]:
+    """Return what an exception of the plugin tells the host: code, kind, message, traceback, hint.
+
+    The traceback begins at the plugin's first own frame and shows source lines.
+    """
+    if isinstance(error, Broken):
+        return {
+            "code": error.code,
+            "message": str(error),
+            "hint": error.hint,
+            "traceback": error.traceback,
+            "kind": "SystemExit" if error.traceback else "",
+        }
+    if isinstance(error, MemoryError):
+        return {
+            "code": "memory-limit",
+            "kind": "MemoryError",
+            "message": str(error) or "the plugin's memory limit was reached",
+        }
+    import traceback
+
+    own = os.path.dirname(__file__)
+    frames = error.__traceback__
+    while frames is not None and os.path.dirname(frames.tb_frame.f_code.co_filename) == own:
+        frames = frames.tb_next
+    try:
+        text = "".join(traceback.format_exception(type(error), error, frames))
+    except Exception:  # an exception whose own text raises must not hide the failure
+        text = f"{type(error).__name__}\n"
+    try:
+        message = str(error)
+    except Exception:
+        message = "(its text can't be shown)"
+    return {
+        "code": "plugin-raised",
+        "kind": type(error).__name__,
+        "message": message,
+        "traceback": text,
+    }

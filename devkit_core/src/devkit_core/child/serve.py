@@ -1,0 +1,236 @@
+"""Answers a host's calls, one after the other."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from . import frames
+from .frames import Frame, Wire, encode, split
+from .program import Broken, Program, failure
+
+__all__ = ["Answers", "hello", "serve"]
+
+
+def hello(program: Program) -> bytes:
+    """Return the first frame of a worker."""
+    body = {
+        "protocol": 1,
+        "language": "python",
+        "version": ".".join(map(str, sys.version_info[:3])),
+        "features": ["chunk", "credit", "started"],
+        "functions": program.names,
+        "concurrency": 64 if program.concurrent else 1,
+    }
+    return encode(frames.HELLO, 0, 0, 0, json.dumps(body).encode())
+
+
+class Answers:
+    """Writes answers as frames; `limit` and `size` come with the host's welcome."""
+
+    def __init__(self, send: Callable[[bytes], None], path: str) -> None:
+        self.send = send
+        self.path = path
+        self.limit = 64 << 20
+        self.size = 1 << 20
+        self.window = 1 << 20
+
+    def welcome(self, payload: bytes) -> None:
+        body = json.loads(payload)
+        self.limit, self.size, self.window = body["payload"], body["frame"], body["window"]
+
+    def result(self, call: int, value: Any) -> None:
+        """Send a whole answer; raises Broken where it is none."""
+        data, text = self.payload(value)
+        if len(data) <= self.size:
+            self.send(encode(frames.RESULT, text | frames.END, 0, call, data))
+        else:
+            for frame in split(frames.RESULT, text, call, data, self.size):
+                self.send(frame)
+
+    def payload(self, value: Any) -> tuple[bytes, int]:
+        if type(value) is str:
+            try:
+                data, text = value.encode(), frames.TEXT
+            except UnicodeEncodeError as error:
+                raise Broken(
+                    "result-not-text", f"the result can't be written as UTF-8: {error.reason}"
+                ) from None
+        elif isinstance(value, (bytes, bytearray, memoryview)):
+            data, text = bytes(value), 0
+        elif isinstance(value, str):
+            data, text = str.encode(value), frames.TEXT
+        else:
+            raise Broken(
+                "result-type",
+                f"execute returned {type(value).__name__}, not str or bytes",
+                "return text, as json.dumps(result)",
+            )
+        if len(data) > self.limit:
+            raise Broken(
+                "payload-too-large", f"the result has {len(data):,} bytes; the limit is {self.limit:,}"
+            )
+        return data, text
+
+    def item(self, call: int, value: Any, first: bool) -> int:
+        """Send one item of a stream and return its size in bytes."""
+        data, text = self.payload(value)
+        kind, flags = (frames.RESULT, text | frames.STREAM) if first else (frames.CHUNK, text)
+        for frame in split(kind, flags, call, data, self.size, frames.ITEM):
+            self.send(frame)
+        return len(data)
+
+    def last(self, call: int, empty: bool, text: int) -> None:
+        """End a stream."""
+        kind = frames.RESULT | 0 if empty else frames.CHUNK
+        self.send(encode(kind, frames.END | text | (frames.STREAM if empty else 0), 0, call, b""))
+
+    def error(self, call: int, error: BaseException) -> None:
+        body = json.dumps(failure(error, self.path)).encode("utf-8", "surrogatepass")
+        if len(body) > self.size:
+            body = json.dumps({"code": "plugin-raised", "kind": type(error).__name__}).encode()
+        self.send(encode(frames.ERROR, 0, 0, call, body))
+
+
+class _Stop(Exception):
+    """The host asked for the end."""
+
+
+class _Serial:
+    """Runs calls in the order they come; while a stream waits for credit, frames are kept."""
+
+    def __init__(self, wire: Wire, program: Program, path: str) -> None:
+        self.wire = wire
+        self.program = program
+        self.answers = Answers(wire.send, path)
+        self.kept: deque[Frame] = deque()
+        self.parts: dict[int, list[bytes]] = {}
+        self.cancelled: set[int] = set()
+        self.credit: dict[int, int] = {}
+
+    def run(self) -> None:
+        while True:
+            batch = self.wire.frames()
+            if len(batch) > 1:
+                # a cancel that is already here saves the call it names
+                self.cancelled.update(f[3] for f in batch if f[0] == frames.CANCEL)
+            self.kept.extend(batch)
+            while self.kept:
+                self.handle(self.kept.popleft())
+
+    def handle(self, frame: Frame) -> None:
+        kind, flags, function, call, payload = frame
+        if kind == frames.CALL:
+            if flags & frames.END:
+                self.call(function, call, payload, bool(flags & frames.TEXT))
+            else:
+                self.parts[call] = [bytes((flags,)), function.to_bytes(2, "big"), payload]
+        elif kind == frames.CHUNK:
+            parts = self.parts[call]
+            parts.append(payload)
+            if flags & frames.END:
+                first, number, *data = self.parts.pop(call)
+                whole = b"".join(data)
+                self.call(int.from_bytes(number, "big"), call, whole, bool(first[0] & frames.TEXT))
+        elif kind == frames.PING:
+            self.wire.send(encode(frames.PONG, 0, 0, 0, payload))
+        elif kind == frames.WELCOME:
+            self.answers.welcome(payload)
+        elif kind == frames.INITIALIZE:
+            self.lifecycle(self.program.initialize)
+        elif kind == frames.SHUTDOWN:
+            self.lifecycle(self.program.shutdown)
+            raise _Stop
+
+    def lifecycle(self, function: Callable[[], Any] | None) -> None:
+        try:
+            answer = function() if function else None
+            if hasattr(answer, "__await__"):
+                _finish(answer)
+        except BaseException as error:  # whatever it is, the host is told
+            self.answers.error(0, error)
+        else:
+            self.wire.send(encode(frames.RESULT, frames.END, 0, 0, b""))
+
+    def call(self, function: int, call: int, payload: bytes, text: bool) -> None:
+        if call in self.cancelled:
+            self.cancelled.discard(call)
+            self.answers.error(call, Broken("cancelled", "the call was cancelled"))
+            return
+        try:
+            value = self.program.functions[function](payload, text)
+            if type(value) is str or type(value) is bytes:
+                self.answers.result(call, value)
+            elif hasattr(value, "__next__"):
+                self.stream(call, value)
+            elif hasattr(value, "__await__"):
+                self.answers.result(call, _finish(value))
+            else:
+                self.answers.result(call, value)
+        except (BrokenPipeError, ConnectionResetError, EOFError, _Stop):
+            raise
+        except (
+            BaseException
+        ) as error:  # SystemExit and KeyboardInterrupt of a plugin end a call, not a worker
+            self.answers.error(call, error)
+
+    def stream(self, call: int, items: Iterator[Any]) -> None:
+        self.credit[call] = self.answers.window
+        first, text = True, 0
+        try:
+            for item in items:
+                if call in self.cancelled:
+                    raise Broken("cancelled", "the call was cancelled")
+                text = frames.TEXT if isinstance(item, str) else 0
+                self.credit[call] -= self.answers.item(call, item, first)
+                first = False
+                while self.credit[call] <= 0:
+                    self.wait()
+            self.answers.last(call, first, text)
+        finally:
+            self.credit.pop(call, None)
+            self.cancelled.discard(call)
+            getattr(items, "close", lambda: None)()
+
+    def wait(self) -> None:
+        """Read what the host has to say while a stream is held up."""
+        for frame in self.wire.frames():
+            kind, _, _, call, payload = frame
+            if kind == frames.CREDIT:
+                if call in self.credit:
+                    self.credit[call] += int.from_bytes(payload, "big")
+            elif kind == frames.PING:
+                self.wire.send(encode(frames.PONG, 0, 0, 0, payload))
+            elif kind == frames.CANCEL:
+                self.cancelled.add(call)
+                if call in self.credit:
+                    raise Broken("cancelled", "the call was cancelled")
+            else:
+                self.kept.append(frame)
+
+
+def _finish(awaitable: Any) -> Any:
+    """Run an awaitable that a plain function returned."""
+    import asyncio
+
+    async def wait() -> Any:
+        return await awaitable
+
+    return asyncio.run(wait())
+
+
+def serve(wire: Wire, program: Program, path: str) -> None:
+    """Serve until the host says shutdown or closes the channel."""
+    wire.send(hello(program))
+    try:
+        if program.concurrent:
+            from . import concurrent
+
+            concurrent.serve(wire, program, path)
+        else:
+            _Serial(wire, program, path).run()
+    except (_Stop, EOFError, BrokenPipeError, ConnectionResetError):
+        return

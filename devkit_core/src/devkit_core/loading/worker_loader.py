@@ -1,0 +1,136 @@
+"""Loaders whose plugins run in confined worker processes."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+from devkit_core.loading.loader import Instance, Loader, LoadRequest
+from devkit_core.sandbox.plan import Runtime, build
+from devkit_core.workers.broker import Broker
+from devkit_core.workers.pending import PendingCall
+from devkit_core.workers.worker import Worker
+from devkit_core.workers.zygote import Zygote
+
+__all__ = ["WorkerInstance", "WorkerLoader", "WorkerSpec"]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSpec:
+    """How a plugin's worker is made.
+
+    `argv` is the program to run with the channel as descriptor 3 (docs/reference/worker-protocol.md); an
+    empty one means the zygote's own interpreter, for Python. `runtime` names the files that it reads and
+    executes.
+    """
+
+    runtime: Runtime
+    argv: tuple[str, ...] = ()
+
+
+class WorkerInstance(Instance):
+    """A plugin in a worker process."""
+
+    def __init__(self, worker: Worker, broker: Broker | None) -> None:
+        assert worker.hello is not None
+        assert worker.process is not None
+        self._worker = worker
+        self._broker = broker
+        self.functions = worker.hello.functions
+        self.pid = worker.process.pid
+        self.submit = worker.submit  # type: ignore[method-assign]  # saves a hop on every call
+
+    async def initialize(self, seconds: float) -> None:
+        await self._worker.initialize(seconds)
+
+    def submit(self, call: PendingCall) -> None:
+        self._worker.submit(call)
+
+    async def drain(self, seconds: float) -> None:
+        await self._worker.drain(seconds)
+
+    async def shutdown(self, seconds: float) -> None:
+        await self._worker.shutdown(seconds)
+
+    async def close(self) -> None:
+        await self._worker.close()
+        if self._broker is not None:
+            await self._broker.close()
+
+
+class WorkerLoader(Loader):
+    """Runs each plugin in a worker: a subclass says which program, the rest is here.
+
+    A worker is forked from a zygote, confined there, and then becomes the program.
+    """
+
+    def __init__(self) -> None:
+        self._zygote = Zygote(sys.executable)
+
+    @abstractmethod
+    def spec(self, request: LoadRequest) -> WorkerSpec:
+        """Say how this plugin's worker is made; called by `start`. Raises LoadError."""
+
+    async def start(self, request: LoadRequest) -> Instance:
+        spec = self.spec(request)
+        message, environment = self._confinement(request, spec)
+        broker, theirs = self._broker(request)
+        worker = Worker(request.id, request.deadlines, request.payload_limit, request.log, request.ended)
+        try:
+            await worker.start(
+                self._zygote,
+                {
+                    "plan": message,
+                    "environment": environment,
+                    "scratch": str(request.scratch),
+                    "folder": str(request.folder),
+                    "entry": str(request.entry.path),
+                    "functions": sorted(name for name in request.manifest.functions if name != "execute"),
+                    "argv": list(spec.argv),
+                    "broker": broker is not None,
+                },
+                theirs.fileno() if theirs is not None else None,
+                request.start_seconds,
+            )
+        except BaseException:
+            if broker is not None:
+                await broker.close()
+            raise
+        finally:
+            if theirs is not None:
+                theirs.close()
+        return WorkerInstance(worker, broker)
+
+    def _confinement(
+        self, request: LoadRequest, spec: WorkerSpec
+    ) -> tuple[dict[str, Any] | None, dict[str, str]]:
+        """Return the plan as the worker reads it, or None where the user lifted it, and the environment."""
+        plan = build(
+            request.authority,
+            folder=request.folder,
+            scratch=request.scratch,
+            cwd=request.cwd,
+            limits=request.limits,
+            runtime=spec.runtime,
+            enforcement=request.enforcement,
+            environment=request.manifest.runtime.env,
+        )
+        if not request.confined:
+            return None, dict(plan.environment)
+        plan.demand(request.id)
+        for note in plan.notes:
+            request.log("stderr", f"[{note}]")
+        return plan.as_message(), dict(plan.environment)
+
+    def _broker(self, request: LoadRequest) -> tuple[Broker | None, socket.socket | None]:
+        """Return the host's broker and the worker's end of it, where a network right was granted."""
+        if not any(p.domain == "network" and p.action != "none" for p in request.authority.granted):
+            return None, None
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        return Broker(ours, request.authority), theirs
+
+    async def close(self) -> None:
+        await self._zygote.close()

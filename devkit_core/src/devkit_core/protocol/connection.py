@@ -1,0 +1,311 @@
+"""The host's end of one worker's channel, without I/O.
+
+A driver asks for room (`get_buffer`), says how much came (`received`) and writes what `write` is given.
+Frames are parsed where they lie. Whatever a worker sends, nothing but `violation` is called for it: a
+rule that is broken ends the worker, never the host.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from devkit_core.protocol.frames import (
+    FRAME_PAYLOAD,
+    HEAD,
+    HEAD_SIZE,
+    OPTIONAL_KIND,
+    Flag,
+    FrameError,
+    Kind,
+    chunks,
+    encode,
+)
+from devkit_core.protocol.messages import Failure, Result, read_failure
+
+__all__ = ["Connection", "Waiting"]
+
+_RESULT, _ERROR, _CHUNK, _STARTED, _PONG = Kind.RESULT, Kind.ERROR, Kind.CHUNK, Kind.STARTED, Kind.PONG
+_TEXT, _END, _META, _ITEM, _STREAM = (
+    int(f) for f in (Flag.TEXT, Flag.END, Flag.META, Flag.ITEM, Flag.STREAM)
+)
+_BUFFER = 256 * 1024
+#: bytes of input on the wire and unanswered, beyond which further calls wait their turn in the host
+WIRE_WINDOW = 512 * 1024
+_CALL_IDS = 0xFFFFFFFF
+
+
+class Waiting(Protocol):
+    """One call as the connection needs it; whoever made it owns its meaning."""
+
+    function: int
+    data: bytes
+    text: bool
+    id: int  # on this connection; 0 until it is sent
+    deadline: float  # by the driver's clock; infinite where there is none
+
+    def done(self) -> bool: ...
+    def result(self) -> Result: ...
+    def set_result(self, result: Result, /) -> None: ...
+    def fail(self, failure: Failure, /) -> None: ...
+    def item(self, data: bytes, text: bool, /) -> bool:
+        """Take one item of a stream at once; False where the caller wants one whole answer."""
+        ...
+
+
+class Connection:
+    """Calls in flight to one worker.
+
+    `write` takes bytes for the wire; `violation` is told, once, which rule the worker broke; `control`
+    takes the frames of the handshake (kind, payload). `limit` bounds one whole result, in bytes.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[bytes], None],
+        violation: Callable[[str], None],
+        control: Callable[[int, bytes], None],
+        limit: int,
+    ) -> None:
+        self.write = write
+        self.violation = violation
+        self.control = control
+        self.limit = limit
+        self.concurrency = 1
+        self.sent: dict[int, Waiting] = {}  # in the order they were sent
+        self.queued: deque[Waiting] = deque()
+        self.abandoned: dict[int, float] = {}  # cancelled calls whose answer is still due, since when
+        self.answered = 0  # frames that ended a call
+        self._wire = 0
+        self._sizes: dict[int, int] = {}
+        self._parts: dict[int, list[bytes]] = {}
+        self._held: dict[int, int] = {}
+        self._started = 0
+        self._next = 1
+        self._buffer = bytearray(_BUFFER)
+        self._view = memoryview(self._buffer)
+        self._have = 0
+        self._large: memoryview | None = None
+        self._got = 0
+        self.broken = False
+
+    # -- sending
+
+    def submit(self, call: Waiting) -> None:
+        """Send a call now, or as soon as the wire has room."""
+        if self.queued or (self._wire and self._wire + len(call.data) > WIRE_WINDOW):
+            self.queued.append(call)
+        else:
+            self._send(call)
+
+    def _send(self, call: Waiting) -> None:
+        number = self._next
+        self._next = number + 1 if number < _CALL_IDS else 1
+        call.id = number
+        self.sent[number] = call
+        data = call.data
+        size = len(data) + HEAD_SIZE
+        self._wire += size
+        if size <= FRAME_PAYLOAD:
+            flags = _END | _TEXT if call.text else _END
+            self.write(HEAD.pack(size - 4, 4, flags, call.function, number) + data)
+            return
+        flags = _TEXT if call.text else 0
+        for frame in chunks(Kind.CALL, flags, call.function, number, data):
+            self.write(frame)
+
+    def _sent_on(self) -> None:
+        while self.queued and (not self._wire or self._wire + len(self.queued[0].data) <= WIRE_WINDOW):
+            call = self.queued.popleft()
+            if not call.done():
+                self._send(call)
+
+    def cancel(self, call: Waiting, now: float) -> None:
+        """Tell the worker that nobody waits for a call any more."""
+        if call.id in self.sent and call.id not in self.abandoned:
+            self.abandoned[call.id] = now
+            self.write(encode(Kind.CANCEL, call=call.id))
+
+    def credit(self, number: int, size: int) -> None:
+        """Let a stream send this many bytes more."""
+        self.write(encode(Kind.CREDIT, call=number, payload=size.to_bytes(4, "big")))
+
+    # -- receiving
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return where the next bytes go; never empty."""
+        if self._large is not None:
+            return self._large[self._got :]
+        return self._view[self._have :] if self._have else self._view
+
+    def received(self, count: int) -> None:
+        """Take this many bytes, written to the buffer that `get_buffer` returned."""
+        if self.broken:
+            return
+        if self._large is not None:
+            self._got += count
+            if self._got < len(self._large):
+                return
+            whole, self._large = self._large, None
+            self._slow(whole, 0, len(whole))
+            return
+        buffer, at, have = self._buffer, 0, self._have + count
+        sent, unpack = self.sent, HEAD.unpack_from
+        while have - at >= HEAD_SIZE:
+            length, kind, flags, _, number = unpack(buffer, at)
+            end = at + 4 + length
+            if length - 8 > FRAME_PAYLOAD or length < 8:
+                self._break(f"a frame of {length} bytes")
+                return
+            if end > have:
+                if end - at > _BUFFER:
+                    self._make_room(at, have, end)
+                    return
+                break
+            # the one case worth a short way: the whole answer of a call, in one frame
+            if kind == 5 and flags | _TEXT == 3 and number in sent and number not in self._parts:
+                call = sent.pop(number)
+                self._wire -= len(call.data) + HEAD_SIZE
+                self.answered += 1
+                if self.abandoned:
+                    self.abandoned.pop(number, None)
+                if not call.done():
+                    call.set_result(Result(bytes(self._view[at + HEAD_SIZE : end]), flags == 3))
+            elif not self._slow(self._view, at, end):
+                return
+            at = end
+        if at < have:
+            self._view[: have - at] = self._view[at:have]
+        self._have = have - at
+        if self.queued:
+            self._sent_on()
+
+    def _make_room(self, at: int, have: int, end: int) -> None:
+        """Receive a frame larger than the buffer into memory of its own, in place."""
+        large = memoryview(bytearray(end - at))
+        large[: have - at] = self._view[at:have]
+        self._large, self._got, self._have = large, have - at, 0
+
+    def _break(self, why: str) -> None:
+        self.broken = True
+        self.violation(why)
+
+    def _slow(self, buffer: memoryview, at: int, end: int) -> bool:
+        """Act on one frame; False where it broke a rule."""
+        try:
+            self._frame(buffer, at, end)
+        except FrameError as broken:
+            self._break(str(broken))
+        return not self.broken
+
+    def _frame(self, buffer: memoryview, at: int, end: int) -> None:
+        _, kind, flags, _, number = HEAD.unpack_from(buffer, at)
+        start = at + HEAD_SIZE
+        if flags & _META:
+            start += 2 + int.from_bytes(buffer[start : start + 2], "big")
+            if start > end:
+                self._break("metadata longer than its frame")
+                return
+        payload = bytes(buffer[start:end])
+        if kind in (_RESULT, _CHUNK):
+            self._part(number, flags, payload, kind == _CHUNK)
+        elif kind == _ERROR and number:
+            self._failure(number, payload)
+        elif kind == _STARTED:
+            self._started = max(self._started, number)
+        elif kind == _PONG:
+            pass
+        elif kind < OPTIONAL_KIND:
+            if number:
+                self._break(f"a frame of kind {kind} for call {number}")
+            else:
+                self.control(kind, payload)
+        if self.queued:
+            self._sent_on()
+
+    def _part(self, number: int, flags: int, payload: bytes, chunk: bool) -> None:
+        call = self.sent.get(number)
+        if call is None:
+            if number == 0 and not chunk:
+                self.control(_RESULT, payload)
+                return
+            self._break(f"a result for call {number}, which is not in flight")
+            return
+        parts = self._parts.get(number)
+        if (parts is None) == chunk:
+            self._break(f"call {number}: a chunk without its result, or two results")
+            return
+        if parts is None:
+            parts = self._parts[number] = []
+            self._held[number] = 0
+        text = bool(flags & _TEXT)
+        parts.append(payload)
+        self._held[number] += len(payload)
+        if self._held[number] > self.limit:
+            self._end(number)
+            if not call.done():
+                call.fail(Failure("payload-too-large", f"the result is over {self.limit:,} bytes"))
+            if not flags & _END:
+                self._break("a result over the agreed limit")
+            return
+        if flags & _ITEM:
+            whole = b"".join(parts)
+            if call.done() or call.item(whole, text):
+                parts.clear()
+                self._held[number] = 0
+                if call.done():
+                    self.credit(number, len(whole))
+            else:
+                self.credit(number, len(whole))
+        if flags & _END:
+            whole = b"".join(self._parts[number])
+            self._end(number)
+            if not call.done():
+                call.set_result(Result(whole, text))
+
+    def _failure(self, number: int, payload: bytes) -> None:
+        call = self.sent.get(number)
+        if call is None:
+            self._break(f"an error for call {number}, which is not in flight")
+            return
+        self._end(number)
+        failure = read_failure(payload)
+        if not call.done():
+            call.fail(failure)
+
+    def _end(self, number: int) -> None:
+        call = self.sent.pop(number)
+        self._wire -= len(call.data) + HEAD_SIZE
+        self.answered += 1
+        self._parts.pop(number, None)
+        self._held.pop(number, None)
+        self.abandoned.pop(number, None)
+
+    # -- the end
+
+    def leave(self) -> tuple[list[Waiting], list[Waiting]]:
+        """Take all calls away: those the worker may have started, and those it certainly has not.
+
+        A worker with concurrency 1 answers a call before it starts the next, so only the oldest
+        unanswered one can have begun; others say how far they are with STARTED.
+        """
+        started: list[Waiting] = []
+        waiting: list[Waiting] = []
+        for position, (number, call) in enumerate(self.sent.items()):
+            begun = position == 0 if self.concurrency == 1 else number <= self._started
+            (started if begun or number in self._parts else waiting).append(call)
+        waiting.extend(self.queued)
+        self.sent.clear()
+        self.queued.clear()
+        self.abandoned.clear()
+        self._parts.clear()
+        self._held.clear()
+        self._wire = 0
+        return [c for c in started if not c.done()], [c for c in waiting if not c.done()]
+
+    def expired(self, now: float) -> Iterator[Waiting]:
+        """Yield the calls whose time is over."""
+        for call in [*self.sent.values(), *self.queued]:
+            if call.deadline <= now and not call.done():
+                yield call

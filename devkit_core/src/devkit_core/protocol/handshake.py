@@ -1,0 +1,40 @@
+"""Which version and features two ends agree on."""
+
+from __future__ import annotations
+
+import json
+
+from devkit_core.protocol.frames import FRAME_PAYLOAD, FrameError, Kind, encode
+from devkit_core.protocol.messages import Hello
+
+__all__ = ["FEATURES", "STREAM_WINDOW", "VERSION", "agree", "initialize", "welcome"]
+
+VERSION = 1
+#: what this host can do; what both name is used
+FEATURES = frozenset({"chunk", "credit", "started"})
+#: bytes of a stream that a worker may send before it waits for credit
+STREAM_WINDOW = 1 << 20
+
+
+def agree(hello: Hello) -> frozenset[str]:
+    """Return the features that both ends have; raises FrameError where the version is not ours."""
+    if hello.protocol != VERSION:
+        raise FrameError(f"protocol version {hello.protocol}; this host speaks {VERSION}")
+    return FEATURES & hello.features
+
+
+def welcome(features: frozenset[str], payload_limit: int) -> bytes:
+    """Return the host's answer to a hello; `payload_limit` bounds a whole input or result, in bytes."""
+    body = {
+        "protocol": VERSION,
+        "features": sorted(features),
+        "frame": FRAME_PAYLOAD,
+        "payload": payload_limit,
+        "window": STREAM_WINDOW,
+    }
+    return encode(Kind.WELCOME, payload=json.dumps(body, separators=(",", ":")).encode())
+
+
+def initialize() -> bytes:
+    """Return the frame that asks a worker to run the plugin's initialize; it is answered as call 0."""
+    return encode(Kind.INITIALIZE)

@@ -1,0 +1,133 @@
+"""What an instance is made from: manifest, loader, rights, limits, read anew for each load."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from devkit_core.catalog.discovery import read_manifest, real_path
+from devkit_core.errors import DevKitError, LoadError, Unconfined
+from devkit_core.events.logs import Logs
+from devkit_core.loading.loader import LoadRequest
+from devkit_core.model.manifest import Manifest
+from devkit_core.model.types import Discovered
+from devkit_core.running.factory import choose, entry_of
+from devkit_core.running.supervisor import Blueprint, Times
+from devkit_core.sandbox.authority import Authority, decide
+from devkit_core.sandbox.plan import Limits
+from devkit_core.sandbox.probe import Enforcement, probe
+from devkit_core.workers.deadlines import Deadlines
+from devkit_core.workers.pending import PendingCall
+
+if TYPE_CHECKING:
+    from devkit_core.catalog.state import State
+    from devkit_core.config.schema import PluginSystemConfig
+    from devkit_core.hooks.extensions import Extensions
+
+__all__ = ["Blueprints", "authority_of", "limits_of"]
+
+
+def authority_of(
+    manifest: Manifest, folder: Path, config: PluginSystemConfig, extensions: Extensions, state: State
+) -> Authority:
+    """Return what a plugin may do: asked, and granted by the user, and left by the policies."""
+    granted = (
+        *config.default_permissions,
+        *state.granted(manifest.id, folder, publisher=manifest.metadata.author),
+    )
+    return decide(manifest.permissions, granted, plugin=manifest.id, policy=extensions.policy())
+
+
+def limits_of(manifest: Manifest, config: PluginSystemConfig) -> Limits:
+    """Return a worker's limits: a manifest may lower the host's, never raise them."""
+    asked, usual = manifest.limits, Limits()
+    return Limits(
+        memory_mb=min(asked.max_memory_mb or config.memory_limit_mb, config.memory_limit_mb),
+        scratch_mb=min(asked.max_disk_usage_mb or usual.scratch_mb, usual.scratch_mb),
+        threads=min(asked.max_threads or usual.threads, usual.threads),
+        open_files=min(asked.max_open_files or usual.open_files, usual.open_files),
+        cpu_seconds=asked.max_cpu_seconds,
+    )
+
+
+def times_of(manifest: Manifest, config: PluginSystemConfig) -> Times:
+    """Return a plugin's time limits: a manifest may lower the host's, never raise them."""
+    asked = manifest.timeouts
+    initialize = min(asked.init_timeout_seconds or config.initialize_timeout, config.initialize_timeout)
+    return Times(
+        start=config.initialize_timeout,
+        initialize=initialize,
+        execute=min(asked.execution_timeout_seconds or config.execution_timeout, config.execution_timeout),
+        shutdown=min(asked.shutdown_timeout_seconds or config.shutdown_timeout, config.shutdown_timeout),
+    )
+
+
+class Blueprints:
+    """Makes blueprints for one host; what the kernel enforces is asked once."""
+
+    def __init__(
+        self,
+        config: PluginSystemConfig,
+        extensions: Extensions,
+        state: State,
+        deadlines: Deadlines,
+        logs: Logs,
+        enforcement: Enforcement | None = None,
+    ) -> None:
+        self._config = config
+        self._extensions = extensions
+        self._state = state
+        self._deadlines = deadlines
+        self._logs = logs
+        self._enforcement = enforcement or probe()
+        self._cwd = Path.cwd()
+
+    def reader(self, found: Discovered) -> Callable[[], Blueprint]:
+        """Return what reads this plugin's blueprint from its folder, each time it is called."""
+        return lambda: self.read(found.id, found.folder)
+
+    def read(self, plugin: str, folder: Path) -> Blueprint:
+        """Read a plugin from disk. Raises ManifestError, LoadError, or Unconfined."""
+        config = self._config
+        manifest = read_manifest(folder).manifest
+        if manifest.id != plugin:
+            raise LoadError(
+                f"{folder} now holds `{manifest.id}`, not `{plugin}`", code="plugin-changed", plugin=plugin
+            )
+        entry = entry_of(folder, manifest)
+        loader = choose(entry, self._extensions.loaders(), config.loader_order, plugin=plugin)
+        unconfined = config.allow_unconfined or not config.enable_sandbox
+        if loader.confinement == "none" and not unconfined:
+            raise Unconfined(
+                f"`{plugin}` would run in this process: the loader `{loader.name}` confines nothing",
+                plugin=plugin,
+                hint="`--allow-unconfined` runs it with all of your rights",
+            )
+        authority = authority_of(manifest, folder, config, self._extensions, self._state)
+        # where the user allows it, a kernel that can't confine is no obstacle; one that can, still does
+        confined = config.enable_sandbox and not (config.allow_unconfined and self._enforcement.missing())
+        real = Path(real_path(folder))
+
+        def request(
+            scratch: Path, ended: Callable[[DevKitError | None, list[PendingCall]], None]
+        ) -> LoadRequest:
+            return LoadRequest(
+                id=plugin,
+                folder=real,
+                entry=entry,
+                manifest=manifest,
+                authority=authority,
+                confined=confined,
+                enforcement=self._enforcement,
+                limits=limits_of(manifest, config),
+                scratch=scratch,
+                cwd=self._cwd,
+                payload_limit=config.max_payload_mb << 20,
+                start_seconds=config.initialize_timeout,
+                deadlines=self._deadlines,
+                log=self._logs.writer(plugin),
+                ended=ended,
+            )
+
+        return Blueprint(manifest, folder, entry, loader, authority, times_of(manifest, config), request)

@@ -1,0 +1,160 @@
+"""How `devkit` reaches hosts that run: one socket a host, for its own user only."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import socket
+import struct
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from devkit_core.errors import DevKitError, StateError
+
+__all__ = ["ControlServer", "Host", "ask", "hosts"]
+
+Answer = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
+
+_LINE = 1 << 20
+_FOLDER = "hosts"
+_SUFFIX = ".sock"
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A running host: its process id, its program's name and its socket."""
+
+    pid: int
+    program: str
+    path: Path
+
+
+class ControlServer:
+    """Answers requests of this user's other processes: one JSON object a line, and one back.
+
+    `answer` gets a request and returns what is sent; a DevKitError it raises is sent as `error`.
+    """
+
+    def __init__(self, runtime: Path, answer: Answer) -> None:
+        self._folder = runtime / _FOLDER
+        self._answer = answer
+        self._path = self._folder / f"{os.getpid()}-{secrets.token_hex(4)}{_SUFFIX}"
+        self._server: asyncio.Server | None = None
+        self._serving: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Begin to listen; raises StateError where the socket can't be made."""
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._folder.chmod(0o700)
+            self._server = await asyncio.start_unix_server(self._connected, self._path, limit=_LINE)
+        except OSError as error:
+            raise StateError(
+                f"the control socket {self._path} can't be made: {error.strerror or error}",
+                code="state-unwritable",
+                hint="set DEVKIT_HOME to a short, writable path, or PluginManager(control=False)",
+            ) from error
+        os.chmod(self._path, 0o600)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        try:
+            if _peer(writer.get_extra_info("socket")) == os.getuid():
+                with contextlib.suppress(ConnectionError, ValueError, asyncio.LimitOverrunError):
+                    while line := await reader.readline():
+                        writer.write(json.dumps(await self._reply(line)).encode() + b"\n")
+                        await writer.drain()
+        finally:
+            self._serving.discard(task)
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def _reply(self, line: bytes) -> Mapping[str, Any]:
+        try:
+            request = json.loads(line)
+        except (ValueError, RecursionError):
+            request = None
+        if not isinstance(request, dict):
+            return {"error": {"code": "usage", "message": "a request is one JSON object"}}
+        try:
+            return await self._answer(request)
+        except DevKitError as error:
+            return {"error": error.as_dict()}
+
+    async def close(self) -> None:
+        """Stop listening and remove the socket; requests that are being answered are cut off."""
+        if self._server is None:
+            return
+        self._server.close()
+        for task in tuple(self._serving):
+            task.cancel()
+        if self._serving:
+            await asyncio.wait(self._serving, timeout=1.0)
+        self._server = None
+        with contextlib.suppress(OSError):
+            self._path.unlink()
+
+
+def _peer(sock: socket.socket) -> int:
+    """Return the user id at the other end."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return os.getuid()  # the folder's mode alone has to do
+    _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return int(uid)
+
+
+def hosts(runtime: Path) -> list[Host]:
+    """Return this user's running hosts; sockets that dead ones left are removed."""
+    found = []
+    for path in sorted((runtime / _FOLDER).glob(f"*{_SUFFIX}")):
+        pid = path.name.split("-", 1)[0]
+        if not pid.isdigit() or int(pid) == os.getpid():
+            continue
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(1.0)
+            try:
+                probe.connect(str(path))
+            except ConnectionRefusedError:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+                continue
+            except OSError:
+                continue
+        found.append(Host(int(pid), _program(int(pid)), path))
+    return found
+
+
+def _program(pid: int) -> str:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return ""
+    names = [os.path.basename(w.decode("utf-8", "replace")) for w in words if w and not w.startswith(b"-")]
+    return " ".join(names[:2]) if names else os.path.basename(sys.executable)
+
+
+def ask(host: Host, request: Mapping[str, Any], seconds: float = 30.0) -> dict[str, Any]:
+    """Send one request and return the answer; raises StateError where the host doesn't give one in time."""
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(seconds)
+            connection.connect(str(host.path))
+            connection.sendall(json.dumps(dict(request)).encode() + b"\n")
+            with connection.makefile("rb") as file:
+                answer = json.loads(file.readline(_LINE))
+    except (OSError, ValueError) as error:
+        raise StateError(
+            f"the host with process id {host.pid} gave no answer: {error}", code="host-unreachable"
+        ) from error
+    if not isinstance(answer, dict):
+        raise StateError(f"the host with process id {host.pid} gave no answer", code="host-unreachable")
+    return answer

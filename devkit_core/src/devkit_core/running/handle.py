@@ -1,0 +1,170 @@
+"""PluginHandle: one loaded plugin as a host program calls it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
+
+from devkit_core.errors import PayloadTooLarge, UsageError
+from devkit_core.loading.call import Call, Result
+from devkit_core.model.types import PluginInfo
+from devkit_core.running.supervisor import Supervisor
+from devkit_core.workers.pending import PendingCall, StreamingCall
+
+__all__ = ["PluginHandle"]
+
+Wrapper = Callable[[Call, Callable[[Call], Awaitable[Result]]], Awaitable[Result]]
+
+
+class PluginHandle:
+    """A loaded plugin; stays valid through restarts and reloads, and fails its calls once unloaded."""
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        info: Callable[[], PluginInfo],
+        wrappers: Sequence[Wrapper],
+        payload_limit: int,
+    ) -> None:
+        self._supervisor = supervisor
+        self._info = info
+        self._limit = payload_limit
+        self._loop = asyncio.get_running_loop()
+        self._wrapped = _compose(wrappers, self._perform) if wrappers else None
+
+    @property
+    def id(self) -> str:
+        """The plugin's id."""
+        return self._supervisor.id
+
+    @property
+    def info(self) -> PluginInfo:
+        """What a listing shows of it now."""
+        return self._info()
+
+    @property
+    def name(self) -> str:
+        """The name its manifest gives."""
+        return self._info().name
+
+    @property
+    def version(self) -> str:
+        """The version that is loaded."""
+        return self._info().version
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of its worker, None where it has none now."""
+        return self._supervisor.pid
+
+    async def execute(self, input: str | bytes = "", timeout: float | None = None) -> str | bytes:
+        """Run the plugin's `execute` and return what it returned, text as `str`, anything else as `bytes`.
+
+        A generator's items come joined. `timeout` is in seconds; without one the manifest's stands, or
+        else `execution_timeout`. Raises ExecutionError: PluginRaised, CallTimeout, WorkerCrashed, ….
+        """
+        if type(input) is str:
+            try:
+                data, text = input.encode(), True
+            except UnicodeEncodeError:
+                raise self._no_text() from None
+        else:
+            data, text = self._bytes(input)
+        if len(data) > self._limit:
+            raise self._too_large(len(data))
+        if self._wrapped is not None:
+            return (await self._wrapped(Call(self.id, "execute", data, text, timeout))).value
+        supervisor = self._supervisor
+        if timeout is None:
+            timeout = supervisor.timeout
+        call = PendingCall(supervisor.id, 0, data, text, timeout, self._loop)
+        supervisor.submit(call)
+        return (await call).value
+
+    async def call(self, function: str, input: str | bytes = "", timeout: float | None = None) -> str | bytes:
+        """Run one of the functions that the manifest's `[functions]` names: JSON text in, JSON text out."""
+        data, text = self._bytes(input)
+        request = Call(self.id, function, data, text, timeout)
+        return (await (self._wrapped or self._perform)(request)).value
+
+    async def stream(
+        self, input: str | bytes = "", timeout: float | None = None
+    ) -> AsyncIterator[str | bytes]:
+        """Run `execute` and yield its items as they come; a plugin that returns one answer yields that.
+
+        The plugin is held up while items are not taken. Leaving the loop early cancels the call. Where a
+        `devkit_call` middleware is installed it sees the whole answer, which then is the one item.
+        """
+        data, text = self._bytes(input)
+        if self._wrapped is not None:
+            yield (await self._wrapped(Call(self.id, "execute", data, text, timeout))).value
+            return
+        seconds = self._supervisor.timeout if timeout is None else timeout
+        call = StreamingCall(self.id, 0, data, text, seconds, self._loop)
+        self._supervisor.submit(call)
+        try:
+            while (item := await call.next()) is not None:
+                yield item.value
+        finally:
+            if not call.done():
+                call.cancel()
+            elif not call.cancelled():
+                call.exception()
+
+    async def _perform(self, request: Call) -> Result:
+        supervisor = self._supervisor
+        seconds = supervisor.timeout if request.timeout is None else request.timeout
+        number = supervisor.number(request.function)
+        call = PendingCall(self.id, number, request.data, request.text, seconds, self._loop)
+        supervisor.submit(call)
+        return await call
+
+    def _bytes(self, input: Any) -> tuple[bytes, bool]:
+        if isinstance(input, str):
+            try:
+                data, text = input.encode(), True
+            except UnicodeEncodeError:
+                raise self._no_text() from None
+        elif isinstance(input, (bytes, bytearray, memoryview)):
+            data, text = bytes(input), False
+        else:
+            raise UsageError(
+                f"the input is {type(input).__name__}, not str or bytes",
+                plugin=self.id,
+                hint="pass text, as json.dumps(value)",
+            )
+        if len(data) > self._limit:
+            raise self._too_large(len(data))
+        return data, text
+
+    def _no_text(self) -> UsageError:
+        return UsageError("the input can't be written as UTF-8 (a lone surrogate)", plugin=self.id)
+
+    def _too_large(self, size: int) -> PayloadTooLarge:
+        return PayloadTooLarge(
+            f"the input has {size:,} bytes; the limit is {self._limit:,}",
+            plugin=self.id,
+            hint="raise max_payload_mb",
+        )
+
+    def __repr__(self) -> str:
+        return f"<PluginHandle {self.id} {self._supervisor.status}>"
+
+
+def _compose(
+    wrappers: Sequence[Wrapper], innermost: Callable[[Call], Awaitable[Result]]
+) -> Callable[[Call], Awaitable[Result]]:
+    proceed = innermost
+    for wrapper in reversed(wrappers):
+        proceed = _around(wrapper, proceed)
+    return proceed
+
+
+def _around(
+    wrapper: Wrapper, inner: Callable[[Call], Awaitable[Result]]
+) -> Callable[[Call], Awaitable[Result]]:
+    async def run(call: Call) -> Result:
+        return await wrapper(call, inner)
+
+    return run

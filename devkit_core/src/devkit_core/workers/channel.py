@@ -1,0 +1,82 @@
+"""The asyncio driver of a worker's channel."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+from devkit_core.protocol.connection import Connection
+from devkit_core.workers.pending import PendingCall, StreamingCall
+
+__all__ = ["Channel"]
+
+
+class Channel(asyncio.BufferedProtocol):
+    """One worker's channel in an event loop.
+
+    A write goes out at once while nothing is in flight, and is joined with others of the same turn of the
+    loop where something is. `lost` is called once, when the worker has closed its end or broken a rule
+    (then with the rule).
+    """
+
+    def __init__(self, limit: int, control: Callable[[int, bytes], None], lost: Callable[[str | None], None]):
+        self._loop = asyncio.get_running_loop()
+        self._lost = lost
+        self._broken: str | None = None
+        self._out: list[bytes] = []
+        self.transport: asyncio.Transport | None = None
+        self.connection = Connection(self._write, self._violation, control, limit)
+        self.get_buffer = self.connection.get_buffer  # type: ignore[method-assign]
+        self.buffer_updated = self.connection.received  # type: ignore[method-assign,assignment]
+
+    async def open(self, sock: socket.socket) -> None:
+        """Take over the host's end of the socket pair."""
+        await self._loop.create_connection(lambda: self, sock=sock)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.transport = None
+        self._lost(self._broken)
+
+    def submit(self, call: PendingCall) -> None:
+        """Send a call; its answer, or error, is set on it."""
+        call.abandon = self._abandon
+        if isinstance(call, StreamingCall):
+            call.carried(self.connection.credit)
+        self.connection.submit(call)
+
+    def send(self, frame: bytes) -> None:
+        """Write a control frame."""
+        self._write(frame)
+
+    def _abandon(self, call: PendingCall) -> None:
+        self.connection.cancel(call, self._loop.time())
+
+    def _write(self, data: bytes) -> None:
+        if self.transport is None:
+            return
+        if len(self.connection.sent) <= 1 and not self._out:
+            self.transport.write(data)
+            return
+        if not self._out:
+            self._loop.call_soon(self._flush)
+        self._out.append(data)
+
+    def _flush(self) -> None:
+        if self.transport is not None:
+            self.transport.write(b"".join(self._out))
+        self._out.clear()
+
+    def _violation(self, why: str) -> None:
+        self._broken = why
+        if self.transport is not None:
+            self.transport.abort()
+
+    def close(self) -> None:
+        """Close the host's end."""
+        if self.transport is not None:
+            self.transport.abort()

@@ -1,0 +1,141 @@
+"""A call that waits for its answer: the future that a caller awaits."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from devkit_core.errors import (
+    DevKitError,
+    ExecutionError,
+    FunctionMissing,
+    PayloadTooLarge,
+    PluginRaised,
+    ResourceExhausted,
+)
+from devkit_core.protocol.messages import Failure, Result
+
+__all__ = ["PendingCall", "StreamingCall", "from_failure"]
+
+
+class PendingCall(asyncio.Future[Result]):
+    """One call on its way: `data` is UTF-8 where `text`; `deadline` is by the loop's clock.
+
+    It outlives a worker: one that a dead worker had not started is submitted again. `abandon` is called
+    where the caller stops waiting, and set by whoever carries the call.
+    """
+
+    __slots__ = ("abandon", "data", "deadline", "function", "id", "plugin", "text")
+
+    def __init__(
+        self,
+        plugin: str,
+        function: int,
+        data: bytes,
+        text: bool,
+        seconds: float | None,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        super().__init__(loop=loop)
+        self.plugin = plugin
+        self.function = function
+        self.data = data
+        self.text = text
+        self.deadline = math.inf if seconds is None else loop.time() + seconds
+        self.id = 0
+        self.abandon: Callable[[PendingCall], None] | None = None
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Give up; the plugin is told."""
+        if self.abandon is not None and not self.done():
+            self.abandon(self)
+        return super().cancel(msg)
+
+    def fail(self, failure: Failure) -> None:
+        """End with what the worker said."""
+        self.set_exception(from_failure(failure, self.plugin))
+
+    def item(self, data: bytes, text: bool) -> bool:
+        """Take no single items: the answer is wanted whole."""
+        return False
+
+
+class StreamingCall(PendingCall):
+    """A call whose answer is read item by item; what isn't read yet holds the plugin up."""
+
+    __slots__ = ("_credit", "_items", "_wake")
+
+    def __init__(
+        self,
+        plugin: str,
+        function: int,
+        data: bytes,
+        text: bool,
+        seconds: float | None,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        super().__init__(plugin, function, data, text, seconds, loop)
+        self._items: deque[Result] = deque()
+        self._wake: asyncio.Event = asyncio.Event()
+        self._credit: Callable[[int, int], None] | None = None
+        self.add_done_callback(lambda _: self._wake.set())
+
+    def carried(self, credit: Callable[[int, int], None]) -> None:
+        """Learn how to give the plugin credit: by call id and bytes."""
+        self._credit = credit
+
+    def item(self, data: bytes, text: bool) -> bool:
+        """Take one item."""
+        self._items.append(Result(data, text))
+        self._wake.set()
+        return True
+
+    async def next(self) -> Result | None:
+        """Return the next item, or None at the end; raises what ended the call."""
+        while True:
+            if self._items:
+                item = self._items.popleft()
+                if self._credit is not None and not self.done():
+                    self._credit(self.id, len(item.data))
+                return item
+            if self.done():
+                rest = self.result()
+                return Result(rest.data, rest.text) if self._take_rest(rest) else None
+            self._wake.clear()
+            await self._wake.wait()
+
+    def _take_rest(self, rest: Result) -> bool:
+        """Say, once, whether the final answer holds anything, as where the plugin doesn't stream."""
+        if not rest.data or self.function < 0:
+            return False
+        self.function = -1
+        return True
+
+
+_CLASSES: dict[str, type[ExecutionError]] = {
+    "memory-limit": ResourceExhausted,
+    "payload-too-large": PayloadTooLarge,
+    "function-missing": FunctionMissing,
+    "input-not-text": ExecutionError,
+    "input-not-json": ExecutionError,
+    "result-type": ExecutionError,
+    "result-not-text": ExecutionError,
+    "cancelled": ExecutionError,
+}
+
+
+def from_failure(failure: Failure, plugin: str) -> DevKitError:
+    """Return the error for what a worker said; a code that no worker may give is the plugin's own error."""
+    if (kind := _CLASSES.get(failure.code)) is not None:
+        return kind(failure.message, code=failure.code, hint=failure.hint, plugin=plugin)
+    message = f"{failure.kind}: {failure.message}" if failure.kind and failure.message else failure.message
+    return PluginRaised(
+        message or failure.kind or "the plugin raised",
+        kind=failure.kind,
+        traceback=failure.traceback,
+        hint=failure.hint,
+        plugin=plugin,
+    )

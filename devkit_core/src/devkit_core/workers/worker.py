@@ -1,0 +1,321 @@
+"""One worker: its process, channel and output, from start to end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from devkit_core.errors import (
+    CallTimeout,
+    DevKitError,
+    InitializeFailed,
+    LoadError,
+    PermissionDenied,
+    ProtocolViolation,
+    ResourceExhausted,
+    WorkerCrashed,
+)
+from devkit_core.protocol.frames import FrameError, Kind, encode
+from devkit_core.protocol.handshake import agree, initialize, welcome
+from devkit_core.protocol.messages import Hello, read_failure, read_hello
+from devkit_core.workers.channel import Channel
+from devkit_core.workers.deadlines import Deadlines
+from devkit_core.workers.output import Output
+from devkit_core.workers.pending import PendingCall
+from devkit_core.workers.zygote import Process, Zygote
+
+__all__ = ["Worker"]
+
+#: seconds a worker has to react to a cancelled call before it is ended
+GRACE = 0.5
+#: seconds from the end of the channel to the exit, before a worker is ended
+_LINGER = 1.0
+
+
+class Worker:
+    """A running worker.
+
+    `ended` is called once, with why it ended (None where it was asked to) and the calls that it had not
+    started; those it had started have failed by then.
+    """
+
+    def __init__(
+        self,
+        plugin: str,
+        deadlines: Deadlines,
+        limit: int,
+        log: Callable[[str, str], None],
+        ended: Callable[[DevKitError | None, list[PendingCall]], None],
+    ) -> None:
+        self.plugin = plugin
+        self.process: Process | None = None
+        self.hello: Hello | None = None
+        self._deadlines = deadlines
+        self._limit = limit
+        self._log = log
+        self._ended = ended
+        self._loop = asyncio.get_running_loop()
+        self._channel = Channel(limit, self._control, self._lost)
+        self._reply: asyncio.Future[bytes] | None = None
+        self._outputs: list[Output] = []
+        self._closing = False
+        self._head = (0, 0.0)  # the oldest unanswered call, and since when it is that
+        self._tell = False  # whether the end is told to `ended`: only after a start that succeeded
+        self._gone: asyncio.Future[DevKitError | None] = self._loop.create_future()
+        self._finishing: asyncio.Task[None] | None = None
+
+    async def start(
+        self, zygote: Zygote, request: dict[str, Any], broker: int | None, seconds: float
+    ) -> Hello:
+        """Start the process and shake hands; `broker` is the worker's end of its broker's channel.
+
+        Raises LoadError with what the worker said, or how it ended.
+        """
+        ours, theirs = socket.socketpair()
+        pipes = [os.pipe(), os.pipe()]
+        try:
+            descriptors = [theirs.fileno(), pipes[0][1], pipes[1][1], *([] if broker is None else [broker])]
+            for (read, _), name in zip(pipes, ("stdout", "stderr"), strict=True):
+                self._outputs.append(Output(read, name, self._log))
+            ours.setblocking(False)
+            await self._channel.open(ours)
+            self._reply = self._loop.create_future()
+            self.process = await zygote.spawn(request, descriptors)
+        except BaseException:
+            self._channel.close()
+            for output in self._outputs:
+                output.close()
+            raise
+        finally:
+            theirs.close()
+            for _, write in pipes:
+                os.close(write)
+        payload = await self._answer(seconds, "start")
+        try:
+            self.hello = read_hello(payload)
+            features = agree(self.hello)
+        except FrameError as broken:
+            await self.close()
+            raise LoadError(
+                f"the worker of `{self.plugin}` can't be talked to: {broken}",
+                code="protocol-violation",
+                plugin=self.plugin,
+            ) from None
+        self._channel.connection.concurrency = self.hello.concurrency
+        self._channel.send(welcome(features, self._limit))
+        return self.hello
+
+    async def initialize(self, seconds: float) -> None:
+        """Run the plugin's initialize; raises InitializeFailed."""
+        self._reply = self._loop.create_future()
+        self._channel.send(initialize())
+        await self._answer(seconds, "initialize")
+        self._tell = True
+
+    async def shutdown(self, seconds: float) -> None:
+        """Run the plugin's shutdown; what goes wrong is logged."""
+        if self._gone.done() or self._channel.transport is None:
+            return
+        self._closing = True
+        self._reply = self._loop.create_future()
+        self._channel.send(encode(Kind.SHUTDOWN))
+        try:
+            await self._answer(seconds, "shutdown")
+        except DevKitError as error:
+            self._log("stderr", f"[shutdown: {error.message}]")
+
+    async def _answer(self, seconds: float, stage: str) -> bytes:
+        """Wait for the answer of call 0, within a time limit; a worker that doesn't give it is ended."""
+        assert self._reply is not None
+        reply = self._reply
+        either: set[asyncio.Future[Any]] = {reply, self._gone}
+        done, _ = await asyncio.wait(either, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        self._reply = None
+        error: DevKitError
+        if reply in done:
+            try:
+                return reply.result()
+            except DevKitError as failed:
+                error = failed
+        elif self._gone in done:
+            why = self._gone.result()
+            error = why if why is not None else WorkerCrashed("the worker ended", plugin=self.plugin)
+        else:
+            error = CallTimeout(
+                f"{stage} of `{self.plugin}` took over {seconds:g} s",
+                plugin=self.plugin,
+                hint="raise initialize_timeout or the manifest's [runtime.timeouts]",
+            )
+        await self.close()
+        if stage == "shutdown":
+            raise error
+        raise self._load_error(error, stage) from None
+
+    def _load_error(self, error: DevKitError, stage: str) -> DevKitError:
+        if isinstance(error, (LoadError, PermissionDenied)):
+            return error
+        if stage == "initialize":
+            kind: type[LoadError] = InitializeFailed
+            code = "initialize-timeout" if isinstance(error, CallTimeout) else "initialize-failed"
+        else:
+            kind, code = LoadError, error.code if error.code == "entry-function-missing" else "load-failed"
+        message = error.message
+        if stage == "initialize" and not isinstance(error, CallTimeout):
+            message = f"initialize of `{self.plugin}` failed: {message}"
+        built = kind(message, code=code, hint=error.hint, plugin=self.plugin)
+        built.traceback = getattr(error, "traceback", None)  # type: ignore[attr-defined]
+        return built
+
+    # -- calls
+
+    def submit(self, call: PendingCall) -> None:
+        """Send a call; its result or error is set on it."""
+        connection = self._channel.connection
+        if not connection.sent:
+            self._deadlines.watch(self)
+        self._channel.submit(call)
+
+    def sweep(self, now: float) -> bool:
+        """Fail overdue calls, and end the worker where one doesn't stop within its grace."""
+        connection = self._channel.connection
+        for waiting in connection.expired(now):
+            assert isinstance(waiting, PendingCall)
+            connection.cancel(waiting, now)
+            waiting.abandon = None
+            waiting.set_exception(
+                CallTimeout(
+                    f"`{self.plugin}` gave no answer in time",
+                    plugin=self.plugin,
+                    hint="raise timeout=, --timeout, or execution_timeout",
+                )
+            )
+        if connection.abandoned:
+            # a worker that takes one call at a time gets to a cancelled one only when its turn comes
+            # so its grace begins then
+            serial = connection.concurrency == 1
+            head = next(iter(connection.sent), 0)
+            if head != self._head[0]:
+                self._head = (head, now)
+            for number, since in connection.abandoned.items():
+                if serial and number != head:
+                    continue
+                if now - max(since, self._head[1] if serial else 0.0) > GRACE:
+                    self._log("stderr", f"[ended: a cancelled call did not stop within {GRACE:g} s]")
+                    self.kill()
+                    return False
+        return bool(connection.sent or connection.queued)
+
+    async def drain(self, seconds: float) -> None:
+        """Wait until no call is in flight, at most this long."""
+        until = self._loop.time() + seconds
+        connection = self._channel.connection
+        while (connection.sent or connection.queued) and self._loop.time() < until:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)  # rare, and no call pays for an event
+
+    def kill(self) -> None:
+        """End the process at once."""
+        if self.process is not None:
+            self.process.kill()
+
+    # -- the channel's events
+
+    def _control(self, kind: int, payload: bytes) -> None:
+        reply = self._reply
+        if reply is None or reply.done():
+            raise FrameError(f"a frame of kind {kind} that nobody asked for")
+        wanted = Kind.HELLO if self.hello is None else Kind.RESULT
+        if kind == wanted:
+            reply.set_result(payload)
+        elif kind == Kind.ERROR:
+            failure = read_failure(payload)
+            text = f"{failure.kind}: {failure.message}" if failure.kind else failure.message
+            error = LoadError(text, code=failure.code, hint=failure.hint, plugin=self.plugin)
+            if self.hello is not None:
+                error = InitializeFailed(
+                    f"initialize of `{self.plugin}` failed: {text}", plugin=self.plugin, hint=failure.hint
+                )
+            error.traceback = failure.traceback  # type: ignore[attr-defined]
+            reply.set_exception(error)
+        else:
+            raise FrameError(f"a frame of kind {kind} where {Kind(wanted).name.lower()} was due")
+
+    def _lost(self, broken: str | None) -> None:
+        self._finishing = self._loop.create_task(self._finish(broken))
+
+    async def _finish(self, broken: str | None) -> None:
+        """Learn how the process ended and settle every call."""
+        process = self.process
+        status: int | None = None
+        if process is not None:
+            if broken is not None:
+                process.kill()
+            try:
+                status = await asyncio.wait_for(asyncio.shield(process.ended), _LINGER)
+            except TimeoutError:
+                process.kill()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(asyncio.shield(process.ended), _LINGER)
+        self._deadlines.forget(self)
+        for output in self._outputs:
+            output.drain()
+        started, waiting = self._channel.connection.leave()
+        why = None if self._closing else self._death(broken, status)
+        for call in started:
+            assert isinstance(call, PendingCall)
+            call.abandon = None
+            call.set_exception(
+                why or WorkerCrashed(f"`{self.plugin}` was stopped during the call", plugin=self.plugin)
+            )
+        unstarted = [c for c in waiting if isinstance(c, PendingCall)]
+        for call in unstarted:
+            call.abandon = None
+            call.id = 0
+        if not self._gone.done():
+            self._gone.set_result(why)
+        if self._tell:
+            self._ended(why, unstarted)
+        else:
+            for call in unstarted:
+                call.set_exception(why or WorkerCrashed("the worker ended", plugin=self.plugin))
+
+    def _death(self, broken: str | None, status: int | None) -> DevKitError:
+        who = f"the worker of `{self.plugin}`"
+        if broken is not None:
+            return ProtocolViolation(
+                f"{who} broke the protocol and was ended: {broken}",
+                plugin=self.plugin,
+                hint="a plugin must leave file descriptor 3 to its worker",
+            )
+        if status is None:
+            return WorkerCrashed(f"{who} ended", plugin=self.plugin)
+        if status < 0:
+            number = -status
+            name = signal.Signals(number).name if number in {*signal.Signals} else f"signal {number}"
+            hint = "a system call that is never allowed" if number == signal.SIGSYS else None
+            if number == signal.SIGXCPU:
+                return ResourceExhausted(
+                    f"{who} used up its CPU time",
+                    code="cpu-limit",
+                    plugin=self.plugin,
+                    hint="raise max_cpu_seconds in [runtime.limits]",
+                )
+            return WorkerCrashed(
+                f"{who} was ended by {name}", signal=number, status=status, plugin=self.plugin, hint=hint
+            )
+        return WorkerCrashed(
+            f"{who} exited with status {status} during a call", status=status, plugin=self.plugin
+        )
+
+    async def close(self) -> None:
+        """End the worker and wait until it is gone; may be called at any time."""
+        self._closing = True
+        self.kill()
+        self._channel.close()
+        if self.process is not None and not self._gone.done():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(self._gone), 2 * _LINGER)

@@ -1,0 +1,200 @@
+"""The host's side of a zygote: asks for workers, learns of their deaths."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from devkit_core.errors import LoadError
+
+__all__ = ["Process", "Zygote"]
+
+_SCRIPT = Path(__file__).parent.parent / "child" / "zygote.py"
+_MESSAGE = 64 * 1024
+
+
+class Process:
+    """One worker process, held by its pidfd, so that no other process can ever be killed in its place."""
+
+    def __init__(self, pid: int, pidfd: int) -> None:
+        self.pid = pid
+        self._pidfd = pidfd
+        self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def kill(self) -> None:
+        """End it at once; does nothing where it has ended."""
+        if self._pidfd >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+
+    def exited(self, status: int) -> None:
+        """Take its exit status: negative numbers are signals."""
+        if not self.ended.done():
+            self.ended.set_result(status)
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
+            self._pidfd = -1
+
+
+class Zygote:
+    """Starts workers by forking a warm interpreter; one a loader, started when first needed.
+
+    `python` is the interpreter to run, isolated from the user's environment and site packages. All calls
+    are made in one event loop. A zygote that dies is replaced when the next worker is asked for; its
+    workers die with it.
+    """
+
+    def __init__(self, python: str = sys.executable) -> None:
+        self._python = python
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._requests: dict[int, asyncio.Future[Process]] = {}
+        self._workers: dict[int, Process] = {}
+        self._early: dict[int, int] = {}
+        self._next = 0
+
+    @property
+    def pid(self) -> int | None:
+        """The zygote's own process id, while it runs."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Start the zygote now rather than with the first worker; it warms up while the host goes on."""
+        if self._control is not None:
+            return
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            try:
+                self._process = subprocess.Popen(
+                    [self._python, "-I", "-S", str(_SCRIPT), str(theirs.fileno())],
+                    env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"},
+                    cwd="/",
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()],
+                    start_new_session=True,  # Ctrl-C in the terminal is the host's to handle
+                )
+            except OSError as error:
+                ours.close()
+                raise LoadError(
+                    f"the interpreter {self._python} can't be started: {error.strerror}",
+                    code="worker-start",
+                    hint="run `devkit doctor`",
+                ) from error
+        ours.setblocking(False)
+        self._control = ours
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(ours.fileno(), self._readable)
+
+    async def spawn(self, request: dict[str, Any], descriptors: Sequence[int]) -> Process:
+        """Fork a worker; the request's keys are those that `child/zygote.py` reads.
+
+        The descriptors stay the caller's to close. Raises LoadError where no worker could be made.
+        """
+        self.start()
+        assert self._control is not None
+        assert self._loop is not None
+        self._next += 1
+        number = self._next
+        reply: asyncio.Future[Process] = self._loop.create_future()
+        self._requests[number] = reply
+        data = json.dumps({**request, "id": number}).encode()
+        try:
+            while True:
+                try:
+                    socket.send_fds(self._control, [data], list(descriptors))
+                    break
+                except BlockingIOError:
+                    await asyncio.sleep(0.001)
+            return await reply
+        except (BrokenPipeError, ConnectionResetError):
+            self._lost()
+            raise LoadError("the zygote ended before it made a worker", code="worker-start") from None
+        finally:
+            self._requests.pop(number, None)
+
+    def _readable(self) -> None:
+        while (control := self._control) is not None:
+            try:
+                data, descriptors, _, _ = socket.recv_fds(control, _MESSAGE, 4)
+            except BlockingIOError:
+                return
+            except OSError:
+                data, descriptors = b"", []
+            if not data:
+                self._lost()
+                return
+            self._message(json.loads(data), descriptors)
+
+    def _message(self, message: dict[str, Any], descriptors: list[int]) -> None:
+        if "exit" in message:
+            worker = self._workers.pop(message["exit"], None)
+            if worker is None:
+                self._early[message["exit"]] = message["status"]
+            else:
+                worker.exited(message["status"])
+        elif "id" in message:
+            reply = self._requests.pop(message["id"], None)
+            if "failed" in message:
+                if reply is not None and not reply.done():
+                    reply.set_exception(LoadError(f"no worker: {message['failed']}", code="worker-start"))
+                return
+            worker = Process(message["pid"], descriptors[0])
+            status = self._early.pop(worker.pid, None)
+            if status is None:
+                self._workers[worker.pid] = worker
+            else:
+                worker.exited(status)
+            if reply is None or reply.done():
+                worker.kill()  # nobody waits for it any more
+            else:
+                reply.set_result(worker)
+
+    def _lost(self) -> None:
+        """The zygote is gone, and with it its workers."""
+        self._drop()
+        for worker in self._workers.values():
+            worker.kill()
+            worker.exited(-signal.SIGKILL)
+        self._workers.clear()
+        self._early.clear()
+        for reply in self._requests.values():
+            if not reply.done():
+                reply.set_exception(
+                    LoadError("the zygote ended before it made a worker", code="worker-start")
+                )
+        self._requests.clear()
+
+    def _drop(self) -> None:
+        if self._control is not None:
+            if self._loop is not None and not self._loop.is_closed():
+                self._loop.remove_reader(self._control.fileno())
+            self._control.close()
+            self._control = None
+        if self._process is not None:
+            try:
+                self._process.wait(0.5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+
+    async def close(self) -> None:
+        """End the zygote and every worker of it; returns when they are gone."""
+        waiting: list[Callable[[], None]] = [w.kill for w in self._workers.values()]
+        for kill in waiting:
+            kill()
+        ended = [w.ended for w in self._workers.values()]
+        if ended:
+            await asyncio.wait(ended, timeout=1.0)
+        self._lost()

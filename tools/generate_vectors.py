@@ -1,0 +1,103 @@
+"""Writes the test vectors of the worker protocol, by the layout in its reference."""
+
+from __future__ import annotations
+
+import json
+import struct
+import sys
+from pathlib import Path
+
+TARGET = Path(__file__).parent.parent / "sdk" / "vectors" / "frames.json"
+
+KINDS = {
+    "HELLO": 1, "WELCOME": 2, "INITIALIZE": 3, "CALL": 4, "RESULT": 5, "ERROR": 6, "CANCEL": 7, "PING": 8,
+    "PONG": 9, "SHUTDOWN": 10, "CHUNK": 11, "CREDIT": 12, "STARTED": 13,
+}  # fmt: skip
+TEXT, END, META, ITEM, STREAM = 1, 2, 4, 8, 16
+
+FRAMES = [
+    ("an empty INITIALIZE", "INITIALIZE", 0, 0, 0, b""),
+    ("a CALL with text", "CALL", TEXT | END, 0, 1, b"hello"),
+    ("a CALL with text beyond ASCII", "CALL", TEXT | END, 0, 2, "żółw 🐢\0".encode()),
+    ("a CALL with bytes", "CALL", END, 0, 3, bytes(range(256))),
+    ("a CALL of function 7", "CALL", TEXT | END, 7, 4, b"{}"),
+    ("an empty CALL with the largest id", "CALL", TEXT | END, 65535, 0xFFFFFFFF, b""),
+    ("the first part of a CALL", "CALL", TEXT, 0, 5, b"first "),
+    ("its last part", "CHUNK", TEXT | END, 0, 5, b"last"),
+    ("a RESULT", "RESULT", TEXT | END, 0, 1, b"world"),
+    ("a stream's first item", "RESULT", TEXT | ITEM | STREAM, 0, 6, b"one"),
+    ("a stream's second item", "CHUNK", TEXT | ITEM, 0, 6, b"two"),
+    ("a stream's end", "CHUNK", TEXT | END, 0, 6, b""),
+    ("a stream without items", "RESULT", STREAM | END, 0, 7, b""),
+    ("CREDIT of 65536 bytes", "CREDIT", 0, 0, 6, struct.pack(">I", 65536)),
+    ("CANCEL", "CANCEL", 0, 0, 6, b""),
+    ("PING", "PING", 0, 0, 0, b"\x01\x02"),
+    ("STARTED up to 9", "STARTED", 0, 0, 9, b""),
+    ("SHUTDOWN", "SHUTDOWN", 0, 0, 0, b""),
+]  # fmt: skip
+
+
+def frame(kind: int, flags: int, function: int, call: int, payload: bytes) -> bytes:
+    return struct.pack(">IBBHI", 8 + len(payload), kind, flags, function, call) + payload
+
+
+def vectors() -> dict[str, object]:
+    meta = struct.pack(">H", 4) + b"\0\0\0\x2a"
+    frames = [
+        {
+            "name": name,
+            "bytes": frame(KINDS[kind], flags, function, call, payload).hex(),
+            "kind": kind,
+            "flags": flags,
+            "function": function,
+            "call": call,
+            "payload": payload.hex(),
+        }
+        for name, kind, flags, function, call, payload in FRAMES
+    ]
+    frames.append(
+        {
+            "name": "a CALL with metadata, which is not part of the payload",
+            "bytes": frame(4, TEXT | END | META, 0, 8, meta + b"hi").hex(),
+            "kind": "CALL",
+            "flags": TEXT | END | META,
+            "function": 0,
+            "call": 8,
+            "payload": b"hi".hex(),
+        }
+    )
+    violations = [
+        {"name": "a length under 8", "bytes": struct.pack(">IBBHI", 7, 5, 3, 0, 1).hex()},
+        {"name": "a length of 4 GiB", "bytes": struct.pack(">IBBHI", 0xFFFFFFFF, 5, 3, 0, 1).hex()},
+        {
+            "name": "a length one over the bound",
+            "bytes": struct.pack(">IBBHI", 8 + (1 << 20) + 1, 5, 3, 0, 1).hex(),
+        },
+        {"name": "a RESULT for a call that is not in flight", "bytes": frame(5, 3, 0, 99, b"x").hex()},
+        {"name": "a CHUNK for a call that is not in flight", "bytes": frame(11, 3, 0, 99, b"x").hex()},
+        {"name": "an ERROR for a call that is not in flight", "bytes": frame(6, 0, 0, 99, b"{}").hex()},
+        {"name": "a CHUNK without its RESULT", "bytes": frame(11, 3, 0, 1, b"x").hex()},
+        {"name": "metadata longer than its frame", "bytes": frame(5, 7, 0, 1, b"\xff\xff").hex()},
+        {"name": "an ERROR that is not JSON", "bytes": frame(6, 0, 0, 1, b"nonsense").hex()},
+        {"name": "an ERROR whose JSON is no object", "bytes": frame(6, 0, 0, 1, b"[]").hex()},
+        {"name": "an unknown kind below 128", "bytes": frame(99, 0, 0, 1, b"").hex()},
+    ]
+    skipped = [{"name": "an unknown kind from 128 on", "bytes": frame(200, 0, 0, 1, b"whatever").hex()}]
+    return {
+        "protocol": 1,
+        "frames": frames,
+        "violations from a worker, with call 1 in flight": violations,
+        "skipped by both ends": skipped,
+    }
+
+
+def main() -> int:
+    text = json.dumps(vectors(), indent=1, ensure_ascii=True) + "\n"
+    if "--check" in sys.argv:
+        return 0 if TARGET.read_text() == text else 1
+    TARGET.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
