@@ -37,7 +37,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 __all__ = [
     "CallTimeout",
@@ -107,7 +107,7 @@ class DevKitError(Exception):
     `plugin` is the id of the plugin concerned, where there is one.
     """
 
-    code: ClassVar[str] | str = "devkit-error"
+    code: str = "devkit-error"
 
     def __init__(
         self,

@@ -57,7 +57,7 @@ def load(path: str, names: list[str]) -> Program:
             raise Broken(
                 "entry-function-missing",
                 f"{os.path.basename(path)} has no function `execute`",
-                "define `def execute(input: str) -> str`, or read the command line: `plugin.py execute INPUT`",
+                "define `def execute(input: str) -> str`, or answer `plugin.py execute INPUT`",
             )
         return _script(path, code, tree, names)
     return _module(path, code, names)
@@ -94,9 +94,7 @@ def _optional(module: ModuleType, name: str) -> Callable[[], Any] | None:
 
 
 def _flags(function: Any) -> int:
-    code = getattr(function, "__code__", None) or getattr(
-        getattr(function, "__call__", None), "__code__", None
-    )
+    code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
     return getattr(code, "co_flags", 0)
 
 
@@ -234,9 +232,10 @@ def _run(path: str, code: CodeType, *arguments: str) -> str:
     if complained:
         os.write(2, complained[-_TAIL:])
     if status not in (None, 0):
+        number = status if isinstance(status, int) else 1
         raise Broken(
             "plugin-raised",
-            f"`{os.path.basename(path)} {arguments[0]}` exited with {status if isinstance(status, int) else 1}",
+            f"`{os.path.basename(path)} {arguments[0]}` exited with {number}",
             traceback=complained[-_TAIL:].decode("utf-8", "replace"),
         )
     text = printed.decode("utf-8", "replace")

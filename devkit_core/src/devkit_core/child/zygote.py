@@ -168,7 +168,7 @@ def worker(request: dict[str, Any], descriptors: list[int]) -> int:
             os.set_inheritable(_CHANNEL, True)
             if request["broker"]:
                 os.set_inheritable(_BROKER, True)
-            os.execve(request["argv"][0], request["argv"], os.environ)  # never through a shell
+            os.execve(request["argv"][0], request["argv"], os.environ)  # noqa: S606 - no shell is wanted
         gc.enable()
         sys.path.insert(0, request["folder"])
         program = part("program").load(path, request["functions"])

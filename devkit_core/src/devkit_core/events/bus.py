@@ -119,7 +119,7 @@ class Bus:
         for callback in tuple(self._callbacks):
             try:
                 callback(event)
-            except Exception:
+            except Exception:  # noqa: BLE001 - a listener may raise anything
                 _log.exception("a listener failed on %s of %s", event.kind, event.plugin)
 
     def subscribe(

@@ -105,12 +105,12 @@ class Instance(ABC):
         """
 
     async def drain(self, seconds: float) -> None:
-        """Wait until no call is in flight, at most this long; called by a reload, when new calls go elsewhere."""
+        """Wait until no call is in flight, at most this long; called when a reload sends new calls elsewhere."""
         return
 
     @abstractmethod
     async def shutdown(self, seconds: float) -> None:
-        """Run the plugin's shutdown; called once by the supervisor. What it raises is logged, never raised."""
+        """Run the plugin's shutdown; called once by the supervisor. What goes wrong is logged, never raised."""
 
     @abstractmethod
     async def close(self) -> None:
