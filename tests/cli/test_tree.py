@@ -11,7 +11,6 @@ from devkit_core.cli.grammar import Command, Group
 from devkit_core.cli.main import root
 from devkit_core.cli.session import Session
 
-
 Words = tuple[str, ...]
 
 

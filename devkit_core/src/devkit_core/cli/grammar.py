@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from devkit_core.cli.escaping import escape
 from devkit_core.cli.session import Session
@@ -197,12 +198,23 @@ class Group(_WithExamples, click.Group):
             message = f"no command {args[0]!r} in {ctx.command_path!r}"
             raise UnknownCommand(message, did_you_mean(args[0], self.list_commands(ctx)), ctx) from error
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write one line for each command without importing it."""
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return commands and options that begin so, without importing a command."""
+        names = [name for name in self._lines(ctx).items() if name[0].startswith(incomplete)]
+        return [CompletionItem(name, help=text) for name, text in names] + click.Command.shell_complete(
+            self, ctx, incomplete
+        )
+
+    def _lines(self, ctx: click.Context) -> dict[str, str]:
+        """Return every command's name and line of help, in order of name."""
         rows = {name: child.help for name, child in {**self._joined(ctx), **self.children}.items()}
         rows.update((name, own.get_short_help_str(100)) for name, own in self.commands.items())
+        return {name: escape(text) for name, text in sorted(rows.items())}
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write one line for each command without importing it."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, escape(text)) for name, text in sorted(rows.items())])
+            formatter.write_dl(list(self._lines(ctx).items()))
 
 
 class UnknownCommand(click.UsageError):

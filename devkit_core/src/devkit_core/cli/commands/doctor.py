@@ -67,10 +67,11 @@ def _view(found: list[tuple[str, Finding]]) -> View:
 
 def _all(session: Session) -> Iterator[tuple[str, Finding]]:
     own = {
-        "python": _python,
+        "machine": _machine,
         "confinement": _confinement,
         "settings": _settings,
         "places": _places,
+        "record": _record,
         "loaders": _loaders,
         "plugins": _plugins,
     }
@@ -92,7 +93,7 @@ def _guarded(name: str, run: Callable[[], Iterable[Finding]]) -> list[Finding]:
         return [Finding(name, "error", f"the check failed: {type(error).__name__}: {error}")]
 
 
-def _python(_session: Session) -> Iterator[Finding]:
+def _machine(_session: Session) -> Iterator[Finding]:
     yield Finding("python", "ok", f"{platform.python_version()} at {sys.executable}")
     yield Finding("system", "ok", f"{platform.system()} {platform.release()} on {platform.machine()}")
 
@@ -141,6 +142,11 @@ def _places(session: Session) -> Iterator[Finding]:
         else:
             hint = "change its owner or rights, or set DEVKIT_HOME to a folder of yours"
             yield Finding(name, "error" if needed else "warning", f"{folder} can't be written", hint)
+
+
+def _record(session: Session) -> Iterator[Finding]:
+    grants = session.state.grants()
+    yield Finding("grants", "ok", f"plugins with some: {len(grants)} ({session.state.path})")
 
 
 def _loaders(session: Session) -> Iterator[Finding]:

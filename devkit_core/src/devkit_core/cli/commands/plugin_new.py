@@ -52,7 +52,7 @@ def new(session: Session, plugin: str, lang: str, parent: Path | None, dry_run: 
     if parent is None:
         parent = session.places.plugin_dir(session.settings.config.plugin_dir)
     folder = parent.expanduser() / plugin
-    files = render(template, _values(plugin, folder))
+    files = render(template, _values(plugin))
     _validate(files["plugin.toml"])
     if not dry_run:
         write(folder, files)
@@ -79,14 +79,13 @@ def _template(session: Session, lang: str) -> Path:
     )
 
 
-def _values(plugin: str, folder: Path) -> dict[str, str]:
+def _values(plugin: str) -> dict[str, str]:
     name = plugin.replace("-", " ").title()
     return {
         "id": plugin,
         "name": name,
         "author": json.dumps(_author(), ensure_ascii=False)[1:-1],  # TOML's basic strings escape as JSON's
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "folder": str(folder),
         "schema": _SCHEMA,
     }
 

@@ -1,0 +1,107 @@
+"""devkit plugin reload and unload: requests to the hosts that run now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from devkit_core.cli.errors import render
+from devkit_core.cli.exit_codes import Exit
+from devkit_core.cli.grammar import command, pass_session
+from devkit_core.cli.plugin_ids import plugin_argument
+from devkit_core.cli.session import Session
+from devkit_core.errors import DevKitError
+from devkit_core.running.control import ask, hosts
+
+__all__ = ["reload", "unload"]
+
+_NOT_THERE = ("plugin-not-loaded", "plugin-not-found")
+
+
+@command(
+    "reload", examples=("devkit plugin reload test-plugin", "devkit plugin reload test-plugin --format json")
+)
+@plugin_argument
+@click.pass_context
+@pass_session
+def reload(session: Session, context: click.Context, *, plugin: str) -> None:
+    """Ask every running host of yours that has the plugin loaded to swap it for a fresh instance.
+
+    Where no host has it, it is loaded, initialized and shut down once, to show that it would load.
+    """
+    session.usable(plugin)
+    answers = _ask_all(session, {"op": "reload", "id": plugin})
+    trial = None
+    if not answers:
+        from devkit_core.cli import eventloop
+
+        trial = eventloop.run(_try(session, plugin))
+        session.output.say(f"no running host has {plugin} loaded; it loads in {trial:.3f} s")
+    _finish(session, context, plugin, "reloaded", answers, trial_seconds=trial)
+
+
+@command(
+    "unload", examples=("devkit plugin unload test-plugin", "devkit plugin unload test-plugin --cascade")
+)
+@plugin_argument
+@click.option("--cascade", is_flag=True, help="Unload the plugins that need it, too.")
+@click.pass_context
+@pass_session
+def unload(session: Session, context: click.Context, *, plugin: str, cascade: bool) -> None:
+    """Ask every running host of yours to shut the plugin down; where none has it, nothing is to be done."""
+    session.plugin(plugin)
+    answers = _ask_all(session, {"op": "unload", "id": plugin, "cascade": cascade})
+    if not answers:
+        session.output.say(f"no running host has {plugin} loaded")
+    _finish(session, context, plugin, "unloaded", answers)
+
+
+def _ask_all(session: Session, request: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what each host answered that has the plugin: its process id, program, and error or None."""
+    found = []
+    for host in hosts(session.places.runtime):
+        try:
+            error = ask(host, request).get("error")
+        except DevKitError as unreachable:
+            error = unreachable.as_dict()
+        if isinstance(error, dict) and error.get("code") in _NOT_THERE:
+            continue
+        found.append({"pid": host.pid, "program": host.program, "error": error})
+    return found
+
+
+def _finish(
+    session: Session,
+    context: click.Context,
+    plugin: str,
+    done: str,
+    answers: list[dict[str, Any]],
+    **more: Any,
+) -> None:
+    failed = 0
+    for each in answers:
+        where = f"in {each['program'] or 'a host'} (process {each['pid']})"
+        error = each["error"]
+        if error is None:
+            session.output.say(f"{done} {plugin} {where}")
+            continue
+        failed += 1
+        if session.format != "json":
+            told = DevKitError(
+                f"{error.get('message')} {where}", code=str(error.get("code")), hint=error.get("hint")
+            )
+            session.output.error_text(render(told, colour=session.output.error_colour))
+    session.output.data(f"plugin-{done}/1", {"id": plugin, "hosts": answers, **more}, lambda: [])
+    if failed:
+        context.exit(Exit.FAILED if failed == len(answers) else Exit.SOME_FAILED)
+
+
+async def _try(session: Session, plugin: str) -> float:
+    """Load and shut down; return the seconds that loading took."""
+    from devkit_core.manager import PluginManager
+
+    manager = PluginManager(session.settings.config, places=session.places, extensions=session.extensions)
+    async with manager:
+        handle = await manager.load(plugin)
+        return handle.info.load_seconds or 0.0
