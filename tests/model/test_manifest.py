@@ -16,43 +16,6 @@ from devkit_core.model.manifest import Dependency, Manifest, parse
 
 ROOT = Path(__file__).parents[2]
 
-# The two manifests of the plugin system's document, letter by letter.
-SEED = """\
-[metadata]
-id = "my-plugin"
-name = "My Awesome Plugin"
-version = "1.0.0"
-description = "A plugin that does amazing things"
-author = "Your Name"
-entry_point = "plugin.py"
-created_at = "2024-01-01T00:00:00Z"
-updated_at = "2024-01-01T00:00:00Z"
-
-[[dependencies]]
-id = "python-runtime"
-version = ">=3.8"
-optional = false
-
-[[capabilities]]
-capability = "CodeAnalysis"
-
-[permissions]
-permissions = ["filesystem:read", "network:http"]
-"""
-SEED_HEREDOC = """\
-[metadata]
-id = "my-plugin"
-name = "My Plugin"
-version = "1.0.0"
-description = "My custom plugin"
-author = "Me"
-entry_point = "plugin.py"
-created_at = "2024-01-01T00:00:00Z"
-updated_at = "2024-01-01T00:00:00Z"
-
-[[capabilities]]
-capability = "Custom"
-"""
 IDENTITY = """\
 id = "my-plugin"
 name = "My Plugin"
@@ -103,8 +66,8 @@ def only(text: str) -> Problem:
     return problem
 
 
-def test_the_seeds_manifest() -> None:
-    manifest = good(SEED)
+def test_the_seeds_manifest(seed_manifests: tuple[str, str]) -> None:
+    manifest = good(seed_manifests[0])
     assert (manifest.id, manifest.version, manifest.entry_point) == ("my-plugin", "1.0.0", "plugin.py")
     assert manifest.metadata.license is None
     assert manifest.metadata.created_at == datetime(2024, 1, 1, tzinfo=UTC)
@@ -113,8 +76,8 @@ def test_the_seeds_manifest() -> None:
     assert manifest.permissions == ("filesystem:read", "network:http")
 
 
-def test_the_seeds_heredoc() -> None:
-    assert good(SEED_HEREDOC).capabilities == ("Custom",)
+def test_the_seeds_heredoc(seed_manifests: tuple[str, str]) -> None:
+    assert good(seed_manifests[1]).capabilities == ("Custom",)
 
 
 @pytest.mark.parametrize(
@@ -207,8 +170,9 @@ def test_a_manifest_can_not_be_changed() -> None:
         manifest.functions["g"] = manifest.functions["f"]  # type: ignore[index]
 
 
-def test_windows_line_ends_and_a_byte_order_mark() -> None:
-    assert parse(b"\xef\xbb\xbf" + SEED.replace("\n", "\r\n").encode()) == parse(SEED.encode())
+def test_windows_line_ends_and_a_byte_order_mark(seed_manifests: tuple[str, str]) -> None:
+    seed = seed_manifests[0]
+    assert parse(b"\xef\xbb\xbf" + seed.replace("\n", "\r\n").encode()) == parse(seed.encode())
 
 
 FORM_A = (
