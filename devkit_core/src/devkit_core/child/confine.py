@@ -41,7 +41,7 @@ class Program(ctypes.Structure):
 class Prepared:
     """Everything opened, measured and packed; made by `prepare`, used once by `apply`."""
 
-    __slots__ = ("environment", "keep", "limits", "program", "rules", "ruleset")
+    __slots__ = ("keep", "limits", "program", "rules", "ruleset")
 
 
 def prepare(message):
@@ -59,7 +59,6 @@ def prepare(message):
     memory = message["memory"]
     base = data if memory["base"] is None else memory["base"]
     ready.limits = [*message["rlimits"], [resource.RLIMIT_DATA, base + memory["bytes"]]]
-    ready.environment = message["environment"]
     landlock = message["landlock"]
     ready.ruleset = ready.rules = None
     if landlock is not None:
@@ -78,8 +77,6 @@ def prepare(message):
 
 def apply(ready):
     """Restrict this process for good; OSError where a step fails, and the caller then exits at once."""
-    os.environ.clear()
-    os.environ.update(ready.environment)
     _drop_capabilities()
     _prctl(_PR_SET_DUMPABLE, 0)
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)

@@ -82,7 +82,7 @@ class Plan:
             )
 
     def as_message(self) -> dict[str, Any]:
-        """Return the plan as JSON-ready data, which `child/confine.py` reads."""
+        """Return what the kernel is to enforce as JSON-ready data, which `child/confine.py` reads."""
         handled = ruleset(self.landlock_abi) if self.landlock_abi else None
         return {
             "version": 1,
@@ -101,7 +101,6 @@ class Plan:
                 "bytes": self.memory_mb * _MIB,
                 "base": None if self.memory_base_mb is None else self.memory_base_mb * _MIB,
             },
-            "environment": dict(self.environment),
         }
 
 
