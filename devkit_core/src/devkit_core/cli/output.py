@@ -186,7 +186,8 @@ class Output:
         console = Console(
             file=sys.stdout,
             force_terminal=True,
-            no_color=not self.colour,
+            color_system="auto" if self.colour else None,
+            no_color=False,
             highlight=False,
             markup=False,
             emoji=False,
