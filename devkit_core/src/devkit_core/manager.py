@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from devkit_core import __version__
-from devkit_core.catalog.discovery import discover
+from devkit_core.catalog.discovery import discover, read_manifest
 from devkit_core.catalog.folders import builtin_sources
 from devkit_core.catalog.registry import Registry
 from devkit_core.catalog.resolver import available, order
@@ -301,7 +301,12 @@ class PluginManager:
             self._bus = Bus([listener] if listener else ())
             self._deadlines = Deadlines(asyncio.get_running_loop())
             self._blueprints = Blueprints(
-                self.config, self.extensions, self.state, self._deadlines, self.logs
+                self.config,
+                self.extensions,
+                self.state,
+                self._deadlines,
+                self.logs,
+                lambda folder: read_manifest(folder).manifest,
             )
             self._wrappers = self.extensions.call_wrappers()
         if self._scratch is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import mmap
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,8 @@ class _Host(asyncio.BufferedProtocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, program: Program, path: str) -> None:
+    def __init__(self, program: Program, path: str, page: mmap.mmap) -> None:
+        self.page = page
         self.program = program
         self.reader = Reader()
         self.answers = Answers(self.send, path)
@@ -55,24 +57,20 @@ class _Host(asyncio.BufferedProtocol):
         self.take(list(self.reader.take(nbytes)))
 
     def take(self, batch: list[Frame]) -> None:
-        last = 0
         for frame in batch:
-            last = self.handle(frame) or last
-        if last:
-            self.send(encode(frames.STARTED, 0, 0, last, b""))
+            self.handle(frame)
 
-    def handle(self, frame: Frame) -> int:
-        """Act on one frame and return the number of the call it started, or 0."""
+    def handle(self, frame: Frame) -> None:
         kind, flags, function, call, payload = frame
         if kind == frames.CALL and flags & frames.END:
-            return self.begin(call, function, payload, flags)
-        if kind == frames.CALL:
+            self.begin(call, function, payload, flags)
+        elif kind == frames.CALL:
             self.parts[call] = [bytes((flags,)), function.to_bytes(2, "big"), payload]
         elif kind == frames.CHUNK:
             self.parts[call].append(payload)
             if flags & frames.END:
                 first, number, *data = self.parts.pop(call)
-                return self.begin(call, int.from_bytes(number, "big"), b"".join(data), first[0])
+                self.begin(call, int.from_bytes(number, "big"), b"".join(data), first[0])
         elif kind == frames.CANCEL:
             if task := self.tasks.get(call):
                 task.cancel()
@@ -88,7 +86,6 @@ class _Host(asyncio.BufferedProtocol):
             self.spawn(0, self.lifecycle(self.program.initialize))
         elif kind == frames.SHUTDOWN:
             self.spawn(0, self.stop())
-        return 0
 
     def spawn(self, call: int, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -96,9 +93,9 @@ class _Host(asyncio.BufferedProtocol):
         self.tasks[key] = task
         task.add_done_callback(lambda _: self.tasks.pop(key, None))
 
-    def begin(self, call: int, function: int, payload: bytes, flags: int) -> int:
+    def begin(self, call: int, function: int, payload: bytes, flags: int) -> None:
+        self.page[:4] = call.to_bytes(4, "little")
         self.spawn(call, self.run(call, function, payload, bool(flags & frames.TEXT)))
-        return call
 
     async def run(self, call: int, function: int, payload: bytes, text: bool) -> None:
         try:
@@ -153,12 +150,12 @@ async def _each(items: Any) -> Any:
         yield item
 
 
-def serve(wire: Wire, program: Program, path: str) -> None:
+def serve(wire: Wire, program: Program, path: str, page: mmap.mmap) -> None:
     """Serve until the host says shutdown or closes the channel."""
 
     async def main() -> None:
         wire.sock.setblocking(False)
-        host = _Host(program, path)
+        host = _Host(program, path, page)
         await asyncio.get_running_loop().create_connection(lambda: host, sock=wire.sock)
         await host.ended
 

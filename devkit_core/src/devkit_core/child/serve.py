@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import mmap
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
+from struct import Struct
 from typing import Any
 
 from . import frames
@@ -14,6 +16,8 @@ from .program import Broken, Program, failure
 
 __all__ = ["Answers", "hello", "serve"]
 
+_NUMBER = Struct("<I")
+
 
 def hello(program: Program) -> bytes:
     """Return the first frame of a worker."""
@@ -21,7 +25,7 @@ def hello(program: Program) -> bytes:
         "protocol": 1,
         "language": "python",
         "version": ".".join(map(str, sys.version_info[:3])),
-        "features": ["chunk", "credit", "started"],
+        "features": ["chunk", "credit", "started", "page"],
         "functions": program.names,
         "concurrency": 64 if program.concurrent else 1,
     }
@@ -102,8 +106,9 @@ class _Stop(Exception):
 class _Serial:
     """Runs calls in the order they come; while a stream waits for credit, frames are kept."""
 
-    def __init__(self, wire: Wire, program: Program, path: str) -> None:
+    def __init__(self, wire: Wire, program: Program, path: str, page: mmap.mmap) -> None:
         self.wire = wire
+        self.page = page
         self.program = program
         self.answers = Answers(wire.send, path)
         self.kept: deque[Frame] = deque()
@@ -160,6 +165,7 @@ class _Serial:
             self.cancelled.discard(call)
             self.answers.error(call, Broken("cancelled", "the call was cancelled"))
             return
+        _NUMBER.pack_into(self.page, 0, call)
         try:
             value = self.program.functions[function](payload, text)
             if type(value) is str or type(value) is bytes:
@@ -222,15 +228,19 @@ def _finish(awaitable: Any) -> Any:
     return asyncio.run(wait())
 
 
-def serve(wire: Wire, program: Program, path: str) -> None:
-    """Serve until the host says shutdown or closes the channel."""
+def serve(wire: Wire, program: Program, path: str, page: mmap.mmap) -> None:
+    """Serve until the host says shutdown or closes the channel.
+
+    `page` is shared with the host: the id of the call that is begun stands there, as a u32, so that a
+    death shows which calls had begun.
+    """
     wire.send(hello(program))
     try:
         if program.concurrent:
             from . import concurrent
 
-            concurrent.serve(wire, program, path)
+            concurrent.serve(wire, program, path, page)
         else:
-            _Serial(wire, program, path).run()
+            _Serial(wire, program, path, page).run()
     except (_Stop, EOFError, BrokenPipeError, ConnectionResetError):
         return

@@ -1,8 +1,9 @@
 """The zygote: a warm interpreter that forks workers, as the host asks.
 
-Run as `python -I -S zygote.py FD` with a SOCK_SEQPACKET socket as FD. It has no threads and no event
+Run as `python -I -S zygote.py FD [FILE FOLDER…]` with a SOCK_SEQPACKET socket as FD; FILE makes programs
+of another kind of plugin than Python's, and finds its modules in the FOLDERs. It has no threads and no event
 loop, holds no secret and is never fed a byte of a plugin. A request is one JSON message with the
-worker's descriptors (channel, stdout, stderr and, where there is one, broker); the answer is one JSON
+worker's descriptors (channel, stdout, stderr, page and, where there is one, broker); the answer is one JSON
 message with the worker's pidfd. Deaths are reported as they happen. When the host is gone, so is all.
 """
 
@@ -13,6 +14,7 @@ import ctypes
 import gc
 import importlib.util
 import json
+import mmap
 import os
 import signal
 import socket
@@ -142,7 +144,7 @@ class Zygote:
 
 def worker(request: dict[str, Any], descriptors: list[int]) -> int:
     """Become a worker: descriptors, environment, confinement, then the plugin. Returns the exit status."""
-    arrange(descriptors)
+    page = arrange(descriptors)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.setsid()
     _LIBC.prctl(_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -171,20 +173,20 @@ def worker(request: dict[str, Any], descriptors: list[int]) -> int:
             os.execve(request["argv"][0], request["argv"], os.environ)  # noqa: S606 - no shell is wanted
         gc.enable()
         sys.path.insert(0, request["folder"])
-        program = part("program").load(path, request["functions"])
+        program = PROGRAM.load(path, request["functions"])
     except BaseException as error:  # any failure is told, and nothing runs
         refuse(wire, error, path)
         return 70
-    part("serve").serve(wire, program, path)
+    part("serve").serve(wire, program, path, page)
     return 0
 
 
-def arrange(descriptors: list[int]) -> None:
-    """Put the descriptors where a worker expects them and close all others."""
+def arrange(descriptors: list[int]) -> mmap.mmap:
+    """Put the descriptors where a worker expects them, close all others; return the page for progress."""
     high = [os.dup(fd) for fd in descriptors]
     while min(high) <= _BROKER:
         high = [os.dup(fd) for fd in high]
-    channel, out, err, *broker = high
+    channel, out, err, page, *broker = high
     null = os.open("/dev/null", os.O_RDONLY)
     os.dup2(null, 0)
     os.dup2(out, 1)
@@ -192,7 +194,9 @@ def arrange(descriptors: list[int]) -> None:
     os.dup2(channel, _CHANNEL)
     if broker:
         os.dup2(broker[0], _BROKER)
+    progress = mmap.mmap(page, mmap.PAGESIZE)
     os.closerange(_BROKER + len(broker), 65536 if sys.maxsize < 2**32 else os.sysconf("SC_OPEN_MAX"))
+    return progress
 
 
 def streams() -> None:
@@ -214,14 +218,41 @@ def refuse(wire: Any, error: BaseException, path: str) -> None:
         pass
 
 
+class Loading:
+    """How a plugin's file becomes a Program: Python's way, or that of the loader the zygote is for."""
+
+    def load(self, path: str, names: list[str]) -> Any:
+        return part("program").load(path, names)
+
+
+class LoadingBy(Loading):
+    """A loader's own file, whose `load(path, names, kit)` is given the module with Program and Broken."""
+
+    def __init__(self, file: str, folders: list[str]) -> None:
+        sys.path.extend(folders)
+        spec = importlib.util.spec_from_file_location(f"{_PACKAGE}.loader", file)
+        assert spec is not None
+        assert spec.loader is not None
+        self.module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(self.module)
+
+    def load(self, path: str, names: list[str]) -> Any:
+        return self.module.load(path, names, part("program"))
+
+
 def main() -> None:
     package()
     for name in ("frames", "program", "serve", "confine", "network"):
         part(name)
+    if len(sys.argv) > 2:
+        global PROGRAM  # noqa: PLW0603 - set once, before the first fork
+        PROGRAM = LoadingBy(sys.argv[2], sys.argv[3:])
     control = socket.socket(fileno=int(sys.argv[1]))
     warm()
     Zygote(control).run()
 
+
+PROGRAM = Loading()
 
 if __name__ == "__main__":
     main()

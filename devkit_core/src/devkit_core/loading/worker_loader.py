@@ -6,7 +6,8 @@ import socket
 import sys
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 from devkit_core.loading.loader import Instance, Loader, LoadRequest
 from devkit_core.sandbox.plan import Runtime, build
@@ -64,11 +65,17 @@ class WorkerInstance(Instance):
 class WorkerLoader(Loader):
     """Runs each plugin in a worker: a subclass says which program, the rest is here.
 
-    A worker is forked from a zygote, confined there, and then becomes the program.
+    A worker is forked from a zygote, confined there, and then becomes the program. A loader whose workers
+    stay Python, but run something other than Python files, names a file of its own as `program`: the
+    zygote imports it before it forks, with `program_folders` on its module search path, and its
+    `load(path, names, kit)` makes the plugin's `kit.Program` after the confinement.
     """
 
+    program: ClassVar[Path | None] = None
+    program_folders: ClassVar[tuple[str, ...]] = ()
+
     def __init__(self) -> None:
-        self._zygote = Zygote(sys.executable)
+        self._zygote = Zygote(sys.executable, self.program, self.program_folders)
 
     @abstractmethod
     def spec(self, request: LoadRequest) -> WorkerSpec:

@@ -93,8 +93,8 @@ class Connection:
     # -- sending
 
     def submit(self, call: Waiting) -> None:
-        """Send a call now, or as soon as the wire has room."""
-        if self.queued or (self._wire and self._wire + len(call.data) > WIRE_WINDOW):
+        """Send a call now, or as soon as the wire has room; on a broken connection it stays queued."""
+        if self.broken or self.queued or (self._wire and self._wire + len(call.data) > WIRE_WINDOW):
             self.queued.append(call)
         else:
             self._send(call)
@@ -116,7 +116,11 @@ class Connection:
             self.write(frame)
 
     def _sent_on(self) -> None:
-        while self.queued and (not self._wire or self._wire + len(self.queued[0].data) <= WIRE_WINDOW):
+        while (
+            not self.broken
+            and self.queued
+            and (not self._wire or self._wire + len(self.queued[0].data) <= WIRE_WINDOW)
+        ):
             call = self.queued.popleft()
             if not call.done():
                 self._send(call)
@@ -284,17 +288,20 @@ class Connection:
 
     # -- the end
 
-    def leave(self) -> tuple[list[Waiting], list[Waiting]]:
+    def leave(self, last: int | None = None) -> tuple[list[Waiting], list[Waiting]]:
         """Take all calls away: those the worker may have started, and those it certainly has not.
 
-        A worker with concurrency 1 answers a call before it starts the next, so only the oldest
-        unanswered one can have begun; others say how far they are with STARTED.
+        `last` is the id of the call that was begun last, where that is known. Else a worker with
+        concurrency 1 answers a call before it starts the next, so only the oldest unanswered one can have
+        begun; others say how far they are with STARTED.
         """
         started: list[Waiting] = []
         waiting: list[Waiting] = []
-        for position, (number, call) in enumerate(self.sent.items()):
-            begun = position == 0 if self.concurrency == 1 else number <= self._started
-            (started if begun or number in self._parts else waiting).append(call)
+        if last is None and self.concurrency == 1:
+            last = next(iter(self.sent), 0)
+        begun = max(self._started, last or 0)
+        for number, call in self.sent.items():
+            (started if number <= begun or number in self._parts else waiting).append(call)
         waiting.extend(self.queued)
         self.sent.clear()
         self.queued.clear()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devkit_core.catalog.discovery import read_manifest, real_path
 from devkit_core.errors import DevKitError, LoadError, Unconfined
 from devkit_core.events.logs import Logs
 from devkit_core.loading.loader import LoadRequest
@@ -73,6 +73,7 @@ class Blueprints:
         state: State,
         deadlines: Deadlines,
         logs: Logs,
+        read: Callable[[Path], Manifest],
         enforcement: Enforcement | None = None,
     ) -> None:
         self._config = config
@@ -80,6 +81,7 @@ class Blueprints:
         self._state = state
         self._deadlines = deadlines
         self._logs = logs
+        self._read = read
         self._enforcement = enforcement or probe()
         self._cwd = Path.cwd()
 
@@ -90,7 +92,7 @@ class Blueprints:
     def read(self, plugin: str, folder: Path) -> Blueprint:
         """Read a plugin from disk. Raises ManifestError, LoadError, or Unconfined."""
         config = self._config
-        manifest = read_manifest(folder).manifest
+        manifest = self._read(folder)
         if manifest.id != plugin:
             raise LoadError(
                 f"{folder} now holds `{manifest.id}`, not `{plugin}`", code="plugin-changed", plugin=plugin
@@ -107,7 +109,7 @@ class Blueprints:
         authority = authority_of(manifest, folder, config, self._extensions, self._state)
         # where the user allows it, a kernel that can't confine is no obstacle; one that can, still does
         confined = config.enable_sandbox and not (config.allow_unconfined and self._enforcement.missing())
-        real = Path(real_path(folder))
+        real = Path(os.path.realpath(folder))
 
         def request(
             scratch: Path, ended: Callable[[DevKitError | None, list[PendingCall]], None]

@@ -40,6 +40,7 @@ class Channel(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
+        self.connection.broken = True
         self._lost(self._broken)
 
     def submit(self, call: PendingCall) -> None:

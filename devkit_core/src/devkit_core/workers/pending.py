@@ -28,7 +28,7 @@ class PendingCall(asyncio.Future[Result]):
     where the caller stops waiting, and set by whoever carries the call.
     """
 
-    __slots__ = ("abandon", "data", "deadline", "function", "id", "plugin", "text")
+    __slots__ = ("abandon", "attempts", "data", "deadline", "function", "id", "plugin", "text")
 
     def __init__(
         self,
@@ -46,6 +46,7 @@ class PendingCall(asyncio.Future[Result]):
         self.text = text
         self.deadline = math.inf if seconds is None else loop.time() + seconds
         self.id = 0
+        self.attempts = 0
         self.abandon: Callable[[PendingCall], None] | None = None
 
     def cancel(self, msg: Any | None = None) -> bool:

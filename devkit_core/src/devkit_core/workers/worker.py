@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
+import mmap
 import os
 import signal
 import socket
@@ -33,6 +35,8 @@ __all__ = ["Worker"]
 
 #: seconds a worker has to react to a cancelled call before it is ended
 GRACE = 0.5
+#: workers that may die before a call is begun, until it fails: no plugin can keep its host busy for ever
+ATTEMPTS = 16
 #: seconds from the end of the channel to the exit, before a worker is ended
 _LINGER = 1.0
 
@@ -63,6 +67,7 @@ class Worker:
         self._channel = Channel(limit, self._control, self._lost)
         self._reply: asyncio.Future[bytes] | None = None
         self._outputs: list[Output] = []
+        self._page: mmap.mmap | None = None  # where a Python worker notes the call it begins
         self._closing = False
         self._head = (0, 0.0)  # the oldest unanswered call, and since when it is that
         self._tell = False  # whether the end is told to `ended`: only after a start that succeeded
@@ -78,8 +83,11 @@ class Worker:
         """
         ours, theirs = socket.socketpair()
         pipes = [os.pipe(), os.pipe()]
+        page = self._make_page()
         try:
-            descriptors = [theirs.fileno(), pipes[0][1], pipes[1][1], *([] if broker is None else [broker])]
+            descriptors = [theirs.fileno(), pipes[0][1], pipes[1][1], page]
+            if broker is not None:
+                descriptors.append(broker)
             for (read, _), name in zip(pipes, ("stdout", "stderr"), strict=True):
                 self._outputs.append(Output(read, name, self._log))
             ours.setblocking(False)
@@ -93,6 +101,7 @@ class Worker:
             raise
         finally:
             theirs.close()
+            os.close(page)
             for _, write in pipes:
                 os.close(write)
         payload = await self._answer(seconds, "start")
@@ -109,6 +118,22 @@ class Worker:
         self._channel.connection.concurrency = self.hello.concurrency
         self._channel.send(welcome(features, self._limit))
         return self.hello
+
+    def _make_page(self) -> int:
+        """Make the memory that tells, when a worker dies, which call it had begun; return its descriptor.
+
+        The host makes and seals it, so that the worker can't shrink it under the host's reads.
+        """
+        page = os.memfd_create("devkit-progress", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.ftruncate(page, mmap.PAGESIZE)
+        fcntl.fcntl(page, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+        self._page = mmap.mmap(page, mmap.PAGESIZE)
+        return page
+
+    def _last_begun(self) -> int | None:
+        if self._page is None or self.hello is None or "page" not in self.hello.features:
+            return None
+        return int.from_bytes(self._page[:4], "little")
 
     async def initialize(self, seconds: float) -> None:
         """Run the plugin's initialize; raises InitializeFailed."""
@@ -263,7 +288,7 @@ class Worker:
         self._deadlines.forget(self)
         for output in self._outputs:
             output.drain()
-        started, waiting = self._channel.connection.leave()
+        started, waiting = self._channel.connection.leave(self._last_begun())
         why = None if self._closing else self._death(broken, status)
         for call in started:
             assert isinstance(call, PendingCall)
@@ -271,10 +296,19 @@ class Worker:
             call.set_exception(
                 why or WorkerCrashed(f"`{self.plugin}` was stopped during the call", plugin=self.plugin)
             )
-        unstarted = [c for c in waiting if isinstance(c, PendingCall)]
-        for call in unstarted:
+        if self._page is not None:
+            self._page.close()
+            self._page = None
+        unstarted = []
+        for call in waiting:
+            assert isinstance(call, PendingCall)
             call.abandon = None
             call.id = 0
+            call.attempts += 1
+            if call.attempts < ATTEMPTS:
+                unstarted.append(call)
+            else:
+                call.set_exception(why or WorkerCrashed("its workers keep ending", plugin=self.plugin))
         if not self._gone.done():
             self._gone.set_result(why)
         if self._tell:

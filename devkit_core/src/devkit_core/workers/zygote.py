@@ -48,13 +48,17 @@ class Process:
 class Zygote:
     """Starts workers by forking a warm interpreter; one a loader, started when first needed.
 
-    `python` is the interpreter to run, isolated from the user's environment and site packages. All calls
+    `python` is the interpreter to run, isolated from the user's environment and site packages; `program`
+    a loader's file that it imports (child/zygote.py), which finds its modules in `folders`. All calls
     are made in one event loop. A zygote that dies is replaced when the next worker is asked for; its
     workers die with it.
     """
 
-    def __init__(self, python: str = sys.executable) -> None:
-        self._python = python
+    def __init__(
+        self, python: str = sys.executable, program: Path | None = None, folders: Sequence[str] = ()
+    ) -> None:
+        self._command = [python, "-I", "-S", str(_SCRIPT)]
+        self._more = [str(program), *folders] if program is not None else []
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -76,7 +80,7 @@ class Zygote:
         with theirs:
             try:
                 self._process = subprocess.Popen(
-                    [self._python, "-I", "-S", str(_SCRIPT), str(theirs.fileno())],
+                    [*self._command, str(theirs.fileno()), *self._more],
                     env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"},
                     cwd="/",
                     stdin=subprocess.DEVNULL,
@@ -87,7 +91,7 @@ class Zygote:
             except OSError as error:
                 ours.close()
                 raise LoadError(
-                    f"the interpreter {self._python} can't be started: {error.strerror}",
+                    f"the interpreter {self._command[0]} can't be started: {error.strerror}",
                     code="worker-start",
                     hint="run `devkit doctor`",
                 ) from error

@@ -1,0 +1,116 @@
+"""A host that is killed leaves no process and no scratch folder behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HOST = """
+import asyncio, sys
+from devkit_core.config.places import Places
+from devkit_core import PluginManager
+from pathlib import Path
+
+async def main():
+    root = Path(sys.argv[1])
+    manager = PluginManager(places=Places.under(root / "home", project=root))
+    async with manager:
+        handle = await manager.load("subject")
+        task = asyncio.ensure_future(handle.execute("hang"))
+        await asyncio.sleep(0.1)
+        print(handle.pid, flush=True)
+        await task
+
+asyncio.run(main())
+"""
+
+PLUGIN = """
+def execute(text: str) -> str:
+    while text == "hang":
+        pass
+    return text
+"""
+
+MANIFEST = """
+[metadata]
+id = "subject"
+name = "subject"
+version = "1.0.0"
+description = "made by a test"
+author = "a test"
+entry_point = "plugin.py"
+"""
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def descendants(pid: int) -> list[int]:
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            found += [int(child), *descendants(int(child))]
+    return found
+
+
+def start(root: Path) -> tuple[subprocess.Popen, list[int]]:
+    folder = root / "plugins" / "subject"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "plugin.toml").write_text(MANIFEST)
+    (folder / "plugin.py").write_text(PLUGIN)
+    host = subprocess.Popen([sys.executable, "-c", HOST, str(root)], stdout=subprocess.PIPE, text=True)
+    worker = int(host.stdout.readline())
+    family = descendants(host.pid)
+    assert worker in family
+    return host, family
+
+
+def gone(pids: list[int], seconds: float = 10) -> bool:
+    until = time.monotonic() + seconds
+    while any(alive(p) for p in pids) and time.monotonic() < until:
+        time.sleep(0.02)
+    return not any(alive(p) for p in pids)
+
+
+def test_kill_minus_nine_of_the_host(tmp_path):
+    host, family = start(tmp_path)
+    host.kill()
+    host.wait()
+    host.stdout.close()
+    assert gone(family)
+    left = list((tmp_path / "home" / "runtime" / "scratch").glob("host-*"))
+    assert len(left) == 1
+    # the next host removes what the dead one could not
+    host, family = start(tmp_path)
+    assert [p for p in left if p.exists()] == []
+    host.kill()
+    host.wait()
+    host.stdout.close()
+    assert gone(family)
+
+
+def test_ctrl_c_leaves_nothing(tmp_path):
+    host, family = start(tmp_path)
+    host.send_signal(signal.SIGINT)
+    host.wait(20)
+    host.stdout.close()
+    assert gone(family)
+    assert list((tmp_path / "home" / "runtime" / "scratch").glob("host-*")) == []
+
+
+def test_the_zygote_is_killed(tmp_path):
+    host, family = start(tmp_path)
+    zygote = next(
+        p for p in family if Path(f"/proc/{p}/cmdline").read_bytes().split(b"\0")[3].endswith(b"zygote.py")
+    )
+    os.kill(zygote, signal.SIGKILL)
+    assert host.wait(20) != 0  # the call fails with worker-crashed
+    host.stdout.close()
+    assert gone(family)
