@@ -1,4 +1,4 @@
-"""JSON and YAML text of JSON-ready data, safe to show on a terminal."""
+"""JSON and YAML text of plain data, safe on a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs one coroutine for a command; the first Ctrl-C ends it, the second kills."""
+"""Runs one coroutine; the first Ctrl-C ends it, the second kills."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One run of the command line: its options, and the rooms it asks."""
+"""One run of the command line: options, and the rooms it asks."""
 
 from __future__ import annotations
 

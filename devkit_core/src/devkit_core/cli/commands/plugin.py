@@ -1,4 +1,4 @@
-"""devkit plugin: the group, each command of it imported when it is used."""
+"""devkit plugin: the group of commands, each imported when used."""
 
 from __future__ import annotations
 

@@ -101,7 +101,9 @@ async def _try(session: Session, plugin: str) -> float:
     """Load and shut down; return the seconds that loading took."""
     from devkit_core.manager import PluginManager
 
-    manager = PluginManager(session.settings.config, places=session.places, extensions=session.extensions)
+    manager = PluginManager(
+        session.settings.config, places=session.places, extensions=session.extensions, control=False
+    )
     async with manager:
         handle = await manager.load(plugin)
         return handle.info.load_seconds or 0.0

@@ -1,4 +1,4 @@
-"""devkit plugin permissions: what a plugin may do, and the user's say in it."""
+"""devkit plugin permissions: what a plugin may do, and your say."""
 
 from __future__ import annotations
 

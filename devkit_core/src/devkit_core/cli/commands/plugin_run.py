@@ -99,7 +99,7 @@ def run(
     call = _Call(given, function, timeout)
     if allow_unconfined:
         config = replace(config, allow_unconfined=True)
-    manager = PluginManager(config, places=session.places, extensions=session.extensions)
+    manager = PluginManager(config, places=session.places, extensions=session.extensions, control=False)
     if plugin is not None:
         eventloop.run(_run_one(session, manager, plugin, call))
     elif not eventloop.run(_run_all(session, manager, capability(wanted or ""), call)):

@@ -8,6 +8,7 @@ from typing import Any
 from devkit_core.cli.grammar import command, pass_session
 from devkit_core.cli.output import Facts, Styled, View
 from devkit_core.cli.session import Session
+from devkit_core.errors import StateError
 
 __all__ = ["status"]
 
@@ -34,10 +35,25 @@ def status(session: Session) -> None:
             "enforced_by": enforcement.by,
             "missing": list(missing),
         },
+        "hosts": _hosts(session),
         "extensions_broken": [each.name for each in session.extensions.broken],
         "problems": wrong,
     }
     session.output.data("plugin-status/1", data, lambda: _view(data, wrong))
+
+
+def _hosts(session: Session) -> list[dict[str, Any]]:
+    """Return the programs of this user that run plugins now, with what each has loaded."""
+    from devkit_core.running.control import ask, hosts
+
+    found = []
+    for host in hosts(session.places.runtime):
+        try:
+            loaded = ask(host, {"op": "list"}, seconds=5).get("plugins", {})
+        except StateError:
+            loaded = {}
+        found.append({"pid": host.pid, "program": host.program, "plugins": loaded})
+    return found
 
 
 def _wrong(session: Session, loaders: list[str], missing: tuple[str, ...]) -> list[dict[str, str]]:
@@ -79,6 +95,14 @@ def _view(data: dict[str, Any], wrong: list[dict[str, str]]) -> View:
             ("plugin folder", data["plugin_dir"]),
             ("loaders", ", ".join(data["loaders"]) or Styled("none", "bad")),
             ("sandbox", f"{'on' if on else 'off'}, {enforced} of {len(by)} rights can be enforced here"),
+            (
+                "running in",
+                "\n".join(
+                    f"{each['program']} (process {each['pid']}): {', '.join(each['plugins']) or 'nothing'}"
+                    for each in data["hosts"]
+                )
+                or "no host",
+            ),
             ("problems", str(len(wrong)) if wrong else "none"),
         ]
     )
