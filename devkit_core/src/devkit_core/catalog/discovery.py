@@ -1,4 +1,4 @@
-"""Finds plugins in their sources and reads their manifests; runs none of their code."""
+"""Finds plugins in their sources; runs none of their code."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from devkit_core.catalog.folders import MANIFEST
-from devkit_core.config.files import NotRegular, TooLarge, read_bounded
-from devkit_core.errors import DevKitError, DuplicatePlugin, LoadError, ManifestError, Place, Problem
+from devkit_core.errors import DevKitError, DuplicatePlugin, LoadError, Place
+from devkit_core.loading.folder import read_bytes, read_manifest, real_path
 from devkit_core.model.types import Discovered
 
 if TYPE_CHECKING:
     from devkit_core.loading.source import Source
-    from devkit_core.model.manifest import Parsed
 
 __all__ = [
     "Candidate",
@@ -30,7 +28,6 @@ __all__ = [
 
 T = TypeVar("T")
 
-LIMIT = 1 << 20  # bytes of a manifest, as the parser's own
 MOST = 10_000  # folders of one source
 
 
@@ -64,40 +61,6 @@ def discover(sources: Iterable[Source]) -> list[Discovered]:
 
     facts = [(each.id, each.source, each.folder, each.error is None) for each in found]
     return settle(found, facts, duplicate, shadow)
-
-
-def read_manifest(folder: Path) -> Parsed:
-    """Return a plugin folder's manifest, parsed from one descriptor; raises ManifestError.
-
-    Never waits: a fifo or a device in the manifest's place is an error like any other, and so is a
-    symbolic link, since its target would be read and shown.
-    """
-    from devkit_core.model.manifest import parse
-
-    return parse(read_bytes(folder)[0], str(folder / MANIFEST))
-
-
-def read_bytes(folder: Path) -> tuple[bytes, os.stat_result]:
-    """Return a folder's manifest as bytes, and the facts of the file it came from; raises ManifestError."""
-    path = folder / MANIFEST
-    try:
-        return read_bounded(path, LIMIT, follow=False)
-    except FileNotFoundError:
-        code = "manifest-missing"
-        if os.path.isdir(folder):
-            message, hint = f"there is no {MANIFEST}", "`devkit plugin new` writes one."
-        else:
-            message, hint = "the plugin's folder is gone", None
-    except NotRegular:
-        code, message = "manifest-unreadable", f"{MANIFEST} is no regular file"
-        hint = f"Put a plain file {MANIFEST} there; links and devices aren't followed."
-    except TooLarge as error:
-        code, message = "manifest-too-large", f"{MANIFEST} is too large: {error}"
-        hint = "Keep data in files of their own beside it."
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        code, message, hint = "manifest-unreadable", f"{MANIFEST} can't be read: {reason}", None
-    raise ManifestError([Problem(code, message, Place(str(path)), hint)])
 
 
 def candidates(sources: Iterable[Source]) -> Iterator[Candidate]:
@@ -149,14 +112,6 @@ def settle(
         for index in indexes[len(same) :]:
             result[index] = shadow(result[index], nearest)
     return result
-
-
-def real_path(folder: Path) -> str:
-    """Return a folder's path with every link followed, which is its origin for grants."""
-    try:
-        return os.path.realpath(folder)
-    except (OSError, ValueError):
-        return str(folder)
 
 
 def folder_id(folder: Path) -> str:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from devkit_core.loading.folder import MANIFEST
 from devkit_core.loading.source import Source
 
 if TYPE_CHECKING:
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from devkit_core.config.schema import PluginSystemConfig
 
 __all__ = ["MANIFEST", "FolderSource", "builtin_sources"]
-
-MANIFEST = "plugin.toml"
 
 
 class FolderSource(Source):

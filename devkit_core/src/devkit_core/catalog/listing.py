@@ -1,4 +1,4 @@
-"""The list of plugins for people, served from a cache where nothing changed."""
+"""The list of plugins for people, served from a cache."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devkit_core.catalog.discovery import Candidate, candidates, folder_id, read_bytes, settle
-from devkit_core.catalog.folders import MANIFEST
+from devkit_core.catalog.discovery import Candidate, candidates, folder_id, settle
 from devkit_core.config.files import read_own, replace_file
 from devkit_core.errors import DevKitError, DuplicatePlugin
+from devkit_core.loading.folder import MANIFEST, read_bytes
 from devkit_core.model.types import PluginInfo, PluginStatus
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What a resolution chooses from: versions of plugins, what they need, what fits."""
+"""What a resolution chooses from: versions, their needs, what fits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a plugin can't be loaded, said with the chain that leads there."""
+"""Why a plugin can't be loaded, with its chain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the host knows: the plugins found, and who needs whom among the loaded."""
+"""What the host knows: plugins found, and who needs whom."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The search for versions that go together: narrow what is possible, then try."""
+"""The search for versions that go together: narrow down, then try."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hooks that an extension may implement; each says when it is called."""
+"""The hooks that an extension may implement, and when each is called."""
 
 from __future__ import annotations
 
