@@ -1,8 +1,10 @@
 """devkit plugin list: everything there is, broken and hostile plugins too, and fast."""
 
 import json
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 
@@ -65,6 +67,22 @@ def test_hostile_texts_are_escaped(project, devkit):
     assert listed["plugins"][0]["id"] == "evil"
 
 
+def test_a_folder_with_a_hostile_name(project, devkit):
+    folder = os.fsencode(project.plugins) + b"/evil\x1b[2J\n\xff"
+    os.mkdir(folder)
+    with open(folder + b"/plugin.toml", "wb"):
+        pass
+    for form in ("table", "json", "yaml"):
+        out = devkit("plugin", "list", "--format", form).stdout
+        assert "\x1b" not in out
+        assert "evil" in out
+    listed = json.loads(devkit("plugin", "list", "--format", "json").stdout)["plugins"]
+    assert os.fsencode(listed[0]["folder"]) == folder
+    assert len(devkit("plugin", "list").stdout.splitlines()) == 2
+    assert devkit("plugin", "check", os.fsdecode(folder), code=1).stdout
+    assert devkit("doctor", code=1).stdout
+
+
 def test_a_damaged_record_hides_nothing(project, devkit):
     project.plugin("one")
     (project.home / "data").mkdir()
@@ -76,9 +94,6 @@ def test_a_damaged_record_hides_nothing(project, devkit):
 
 def test_nothing_heavy_is_imported_with_a_warm_cache(project):
     project.plugin("one")
-    import os
-    import time
-
     then = time.time() - 10  # a file as new as the clock's tick isn't cached
     os.utime(project.plugins / "one" / "plugin.toml", (then, then))
     time.sleep(0.06)  # its change time can't be set

@@ -228,14 +228,7 @@ def test_allow_unconfined_is_accepted(project, devkit):
 def test_an_interrupt_ends_the_worker_too(project, number):
     code = "import time\nprint('begun', flush=True)\ndef execute(text):\n    time.sleep(60)\n"
     project.plugin("waits", code)
-    child = subprocess.Popen(
-        [sys.executable, "-c", "from devkit_core.cli.main import run; run()", "plugin", "run", "waits", "-v"],
-        cwd=project.folder,
-        env=project.environ(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
+    child = _start(project, "plugin", "run", "waits", "-v")
     assert child.stderr is not None
     assert child.stdout is not None
     assert b"begun" in child.stderr.readline()
@@ -245,12 +238,46 @@ def test_an_interrupt_ends_the_worker_too(project, number):
     assert b"Traceback" not in child.stderr.read()
     child.stderr.close()
     child.stdout.close()
-    left = [each for each in Path("/proc").glob("[0-9]*/stat") if _session(each) == child.pid]
+    _wait_for_the_last(child.pid)
+
+
+def test_a_second_interrupt_kills(project):
+    code = (
+        "import time\n"
+        "def execute(text):\n    print('begun', flush=True)\n    time.sleep(60)\n"
+        "def shutdown():\n    print('leaving', flush=True)\n    time.sleep(60)\n"
+    )
+    project.plugin("clings", code)
+    child = _start(project, "plugin", "run", "clings", "-v")
+    assert child.stderr is not None
+    assert b"begun" in child.stderr.readline()
+    child.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    child.send_signal(signal.SIGINT)
+    assert child.wait(30) in (-signal.SIGINT, 130)
+    child.stderr.close()
+    assert child.stdout is not None
+    child.stdout.close()
+    _wait_for_the_last(child.pid)
+
+
+def _start(project, *words: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-c", "from devkit_core.cli.main import run; run()", *words],
+        cwd=project.folder,
+        env=project.environ(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def _wait_for_the_last(session: int) -> None:
+    """Wait until no process of the session is left; fail where one stays."""
     deadline = time.monotonic() + 10
-    while left and time.monotonic() < deadline:
+    while left := [each for each in Path("/proc").glob("[0-9]*/stat") if _session(each) == session]:
+        assert time.monotonic() < deadline, [each.read_text() for each in left]
         time.sleep(0.05)
-        left = [each for each in left if _session(each) == child.pid]
-    assert left == []
 
 
 def _session(stat: Path) -> int:

@@ -38,7 +38,7 @@ def reload(session: Session, context: click.Context, *, plugin: str) -> None:
 
         trial = eventloop.run(_try(session, plugin))
         session.output.say(f"no running host has {plugin} loaded; it loads in {trial:.3f} s")
-    _finish(session, context, plugin, "reloaded", answers, trial_seconds=trial)
+    _finish(session, context, plugin, "plugin-reload/1", answers, trial_seconds=trial)
 
 
 @command(
@@ -54,7 +54,7 @@ def unload(session: Session, context: click.Context, *, plugin: str, cascade: bo
     answers = _ask_all(session, {"op": "unload", "id": plugin, "cascade": cascade})
     if not answers:
         session.output.say(f"no running host has {plugin} loaded")
-    _finish(session, context, plugin, "unloaded", answers)
+    _finish(session, context, plugin, "plugin-unload/1", answers)
 
 
 def _ask_all(session: Session, request: dict[str, Any]) -> list[dict[str, Any]]:
@@ -75,7 +75,7 @@ def _finish(
     session: Session,
     context: click.Context,
     plugin: str,
-    done: str,
+    schema: str,
     answers: list[dict[str, Any]],
     **more: Any,
 ) -> None:
@@ -84,7 +84,7 @@ def _finish(
         where = f"in {each['program'] or 'a host'} (process {each['pid']})"
         error = each["error"]
         if error is None:
-            session.output.say(f"{done} {plugin} {where}")
+            session.output.say(f"{plugin} {where}: done")
             continue
         failed += 1
         if session.format != "json":
@@ -92,7 +92,7 @@ def _finish(
                 f"{error.get('message')} {where}", code=str(error.get("code")), hint=error.get("hint")
             )
             session.output.error_text(render(told, colour=session.output.error_colour))
-    session.output.data(f"plugin-{done}/1", {"id": plugin, "hosts": answers, **more}, lambda: [])
+    session.output.data(schema, {"id": plugin, "hosts": answers, **more}, lambda: [])
     if failed:
         context.exit(Exit.FAILED if failed == len(answers) else Exit.SOME_FAILED)
 

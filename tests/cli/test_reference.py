@@ -1,0 +1,75 @@
+"""The reference pages say what the commands do."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from devkit_core.cli.exit_codes import MEANINGS
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = ROOT / "docs" / "reference"
+SOURCES = sorted((ROOT / "devkit_core" / "src" / "devkit_core" / "cli").rglob("*.py"))
+ROWS = dict(
+    re.findall(r"^\| `([a-z-]+/\d+)` \|[^|]*\| (.*) \|$", (REFERENCE / "json-output.md").read_text(), re.M)
+)
+COMMANDS = {
+    "plugin-list/1": ("plugin", "list"),
+    "plugin-info/1": ("plugin", "info", "one"),
+    "plugin-run/1": ("plugin", "run", "one"),
+    "plugin-run-all/1": ("plugin", "run", "--all-with", "Testing"),
+    "plugin-status/1": ("plugin", "status"),
+    "plugin-check/1": ("plugin", "check", "plugins/one"),
+    "plugin-choice/1": ("plugin", "enable", "one"),
+    "plugin-reload/1": ("plugin", "reload", "one"),
+    "plugin-unload/1": ("plugin", "unload", "one"),
+    "plugin-new/1": ("plugin", "new", "two"),
+    "plugin-permissions/1": ("plugin", "permissions", "show", "one"),
+    "plugin-grant/1": ("plugin", "permissions", "grant", "one", "system:info"),
+    "plugin-revoke/1": ("plugin", "permissions", "revoke", "one", "--all"),
+    "loader-list/1": ("loader", "list"),
+    "doctor/1": ("doctor",),
+    "config/1": ("config", "show"),
+    "config-value/1": ("config", "get", "max_plugins"),
+    "config-set/1": ("config", "set", "max_plugins", "9"),
+    "config-paths/1": ("config", "paths"),
+    "error-codes/1": ("explain", "--list"),
+    "error-page/1": ("explain", "usage"),
+    "exit-codes/1": ("help", "exit-codes"),
+}
+
+
+def test_the_command_reference_is_up_to_date():
+    path = ROOT / "tools" / "generate_cli_reference.py"
+    spec = importlib.util.spec_from_file_location("generate_cli_reference", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    written = (REFERENCE / "cli.md").read_text()
+    assert written == module.page(), "run python tools/generate_cli_reference.py"
+
+
+def test_the_exit_codes_are_those_of_the_table():
+    page = (REFERENCE / "exit-codes.md").read_text()
+    for code, meaning in MEANINGS.items():
+        assert f"| {int(code)} | {meaning} |" in page
+
+
+def test_every_schema_is_described():
+    used = {name for path in SOURCES for name in re.findall(r'"([a-z-]+/\d+)"', path.read_text())}
+    assert used == set(ROWS) == {*COMMANDS, "error/1"}
+
+
+@pytest.mark.parametrize("schema", COMMANDS)
+def test_its_keys_are_those_described(project, data, schema):
+    more = '[[capabilities]]\ncapability = "Testing"\n[permissions]\npermissions = ["system:info"]'
+    project.plugin("one", more=more)
+    found = data(*COMMANDS[schema])
+    assert found.pop("schema") == schema
+    described = set(re.findall(r"`([a-z0-9_]+)`", ROWS[schema]))
+    assert set(found) <= described
+    inner = next((value for value in found.values() if isinstance(value, list) and value), None)
+    if inner is not None and isinstance(inner[0], dict) and schema != "plugin-run-all/1":
+        assert set(inner[0]) <= described
