@@ -6,11 +6,10 @@ from __future__ import annotations
 import itertools
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from comments import LANGUAGES, SyntaxProblem, comments, language_of
+from comments import LANGUAGES, SyntaxProblem, comments
 from todos import todos
 from tree import MAX_FILES, Unreadable, read_source, source_files
 
@@ -62,20 +61,15 @@ def read_request(input_data: str) -> dict[str, str]:
 
 def scan_path(path: str, report: dict[str, Any]) -> None:
     """Scan a file or a folder into the report; the confinement decides what can be read."""
-    target = Path(path)
-    files: Iterator[Path | Unreadable] = source_files(target) if target.is_dir() else iter([target])
+    files = source_files(Path(path))
     for file in itertools.islice(files, MAX_FILES):
         if len(report["todos"]) > MAX_TODOS:
             break
         try:
             if isinstance(file, Unreadable):
                 raise file
-            language = language_of(file.suffix)
-            if language is None:
-                raise Unreadable(
-                    file, f"no language is known for {file.suffix or 'a name without extension'}"
-                )
-            scan(read_source(file), language, str(file), report)
+            source, language = read_source(file)
+            scan(source, language, str(file), report)
         except Unreadable as problem:
             entry = {"file": str(problem.path), "problem": str(problem)}
             if problem.unseen:

@@ -24,9 +24,15 @@ class Unreadable(Exception):
         self.unseen = isinstance(why, (PermissionError, FileNotFoundError))
 
 
-def source_files(folder: Path) -> Iterator[Path | Unreadable]:
-    """Give a folder's source files in order, and what couldn't be read; no links, no hidden names."""
-    waiting = [folder]
+def source_files(path: Path) -> Iterator[Path | Unreadable]:
+    """Give a folder's source files in order, and what couldn't be read; no links, no hidden names.
+
+    A path that is no folder is given as it is.
+    """
+    if not path.is_dir():
+        yield path
+        return
+    waiting = [path]
     while waiting:
         current = waiting.pop()
         try:
@@ -47,11 +53,14 @@ def source_files(folder: Path) -> Iterator[Path | Unreadable]:
         waiting.extend(reversed(folders))
 
 
-def read_source(path: Path) -> str:
-    """Return a file's text, in the encoding it declares (else UTF-8); raises Unreadable."""
+def read_source(path: Path) -> tuple[str, str]:
+    """Return a file's text, in the encoding it declares (else UTF-8), and its language; raises Unreadable."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise Unreadable(path, "not a regular file")
+        language = language_of(path.suffix)
+        if language is None:
+            raise Unreadable(path, f"no language is known for {path.suffix or 'a name without extension'}")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
             if len(data) > MAX_BYTES:
@@ -59,10 +68,8 @@ def read_source(path: Path) -> str:
             if b"\0" in data:
                 raise Unreadable(path, "binary")
             file.seek(0)
-            encoding = (
-                tokenize.detect_encoding(file.readline)[0] if path.suffix.startswith(".py") else "utf-8-sig"
-            )
-        return data.decode(encoding).replace("\r\n", "\n")
+            encoding = tokenize.detect_encoding(file.readline)[0] if language == "python" else "utf-8-sig"
+        return data.decode(encoding).replace("\r\n", "\n"), language
     except OSError as error:
         raise Unreadable(path, error) from None
     except (SyntaxError, UnicodeDecodeError, LookupError):

@@ -120,7 +120,9 @@ def run(page, steps, folder):
     )  # fmt: skip
     pieces = re.split(rf"\n{marker} (\d+)\n", done.stdout)
     assert len(pieces) == 2 * len(steps) + 1, f"the shell ended early:\n{done.stdout}"
-    return list(zip(pieces[::2], map(int, pieces[1::2]), strict=False))
+    # `devkit plugin run` adds no line break to what a plugin returned; a page can't show that
+    printed = [piece if not piece or piece.endswith("\n") else f"{piece}\n" for piece in pieces[::2]]
+    return list(zip(printed, map(int, pieces[1::2]), strict=False))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
