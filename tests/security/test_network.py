@@ -158,7 +158,7 @@ async def test_private_addresses_are_refused_with_the_right_they_need(run: Any) 
 
 
 async def test_a_name_that_changes_its_address_gains_nothing(run: Any) -> None:
-    code = "value = socket.getaddrinfo('rebind.test', 80)[0][4][0]\nsocket.create_connection(('rebind.test', 80))"
+    code = "socket.getaddrinfo('rebind.test', 80)\nsocket.create_connection(('rebind.test', 80))"
     answers = iter([["93.184.216.34"], ["127.0.0.1"]])
     (outcome,) = await run([code], WEB, {}, resolve=lambda *_: next(answers))
     assert outcome["is"] == "EACCES"

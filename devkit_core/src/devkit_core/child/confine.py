@@ -41,7 +41,7 @@ class Program(ctypes.Structure):
 class Prepared:
     """Everything opened, measured and packed; made by `prepare`, used once by `apply`."""
 
-    __slots__ = ("keep", "limits", "program", "rules", "ruleset")
+    __slots__ = ("keep", "limits", "program", "ruleset")
 
 
 def prepare(message):
@@ -60,10 +60,7 @@ def prepare(message):
     base = data if memory["base"] is None else memory["base"]
     ready.limits = [*message["rlimits"], [resource.RLIMIT_DATA, base + memory["bytes"]]]
     landlock = message["landlock"]
-    ready.ruleset = ready.rules = None
-    if landlock is not None:
-        ready.ruleset = struct.pack(f"={len(landlock['struct'])}Q", *landlock["struct"])
-        ready.rules = [rule for path, rights in landlock["rules"] if (rule := _open(path, rights))]
+    ready.ruleset = None if landlock is None else _ruleset(landlock["struct"], landlock["rules"])
     seccomp = message["seccomp"]
     ready.program = ready.keep = None
     if seccomp is not None:
@@ -85,10 +82,12 @@ def apply(ready):
         lowest = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
         resource.setrlimit(number, (lowest, lowest))
     if ready.ruleset is not None:
-        _restrict_files(ready.ruleset, ready.rules)
+        _call(_LANDLOCK_RESTRICT, ready.ruleset, 0)
+        os.close(ready.ruleset)
     if ready.program is not None:
-        # TSYNC fails rather than leave another thread without the filter.
-        _call(_SECCOMP, _SET_MODE_FILTER, _FLAG_TSYNC, ctypes.byref(ready.program))
+        # TSYNC answers with the number of a thread that it can't bring under the filter.
+        if _call(_SECCOMP, _SET_MODE_FILTER, _FLAG_TSYNC, ctypes.byref(ready.program)) != 0:
+            raise RuntimeError("another thread can't be brought under the filter")
 
 
 def _status():
@@ -98,8 +97,24 @@ def _status():
     return int(fields[b"Threads"]), int(fields[b"VmData"].split()[0]) * 1024
 
 
-def _open(path, rights):
-    """Return an open path and its struct landlock_path_beneath_attr; None where it can't be reached.
+def _ruleset(handled, rules):
+    """Return a descriptor of the whole ruleset, which binds nobody yet."""
+    attributes = struct.pack(f"={len(handled)}Q", *handled)
+    created = _call(_LANDLOCK_CREATE, attributes, ctypes.c_size_t(len(attributes)), 0)
+    for path, wanted in rules:
+        opened = _open(path)
+        if opened is None:
+            continue
+        rights = wanted if stat.S_ISDIR(os.fstat(opened).st_mode) else wanted & _FILE_RIGHTS
+        if rights:
+            rule = struct.pack("=Qi", rights, opened)
+            _call(_LANDLOCK_ADD, created, _RULE_PATH_BENEATH, rule, 0)
+        os.close(opened)
+    return created
+
+
+def _open(path):
+    """Return a descriptor of a path, None where it can't be reached: a rule less is a right less.
 
     A path that has become a link since the host resolved it is an OSError.
     """
@@ -108,13 +123,11 @@ def _open(path, rights):
     if opened < 0:
         number = ctypes.get_errno()
         if number in (errno.ENOENT, errno.ENOTDIR, errno.EACCES):
-            return None  # a rule less is a right less
+            return None
         if number not in (errno.ENOSYS, errno.EPERM):
             raise OSError(number, os.strerror(number), path)
         opened = _open_and_compare(path)  # some containers filter openat2
-    if not stat.S_ISDIR(os.fstat(opened).st_mode):
-        rights &= _FILE_RIGHTS
-    return opened, struct.pack("=Qi", rights, opened)
+    return opened
 
 
 def _open_and_compare(path):
@@ -123,16 +136,6 @@ def _open_and_compare(path):
         os.close(opened)
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
     return opened
-
-
-def _restrict_files(ruleset, rules):
-    created = _call(_LANDLOCK_CREATE, ruleset, ctypes.c_size_t(len(ruleset)), 0)
-    for opened, rule in rules:
-        if int.from_bytes(rule[:8], "little"):
-            _call(_LANDLOCK_ADD, created, _RULE_PATH_BENEATH, rule, 0)
-        os.close(opened)
-    _call(_LANDLOCK_RESTRICT, created, 0)
-    os.close(created)
 
 
 def _drop_capabilities():

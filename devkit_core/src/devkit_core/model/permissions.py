@@ -119,7 +119,7 @@ class Scope:
         host, colon, port = text.rpartition(":")
         if not colon or not port.isascii() or not port.isdigit() or not 0 < int(port[:6]) < 65536:
             raise ValueError("an endpoint is HOST:PORT, the port from 1 to 65535")
-        if host.startswith("[") and host.endswith("]"):
+        if host.startswith("[") and host.endswith("]") and "%" not in host:
             return f"[{ipaddress.IPv6Address(host[1:-1]).compressed}]:{int(port)}"
         host = host.lower()
         if len(host) > 253 or not _HOST.fullmatch(host):

@@ -6,6 +6,7 @@ import errno
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from devkit_core.sandbox.syscalls import AUDIT_ARCH, LAST_KNOWN, numbers
 
@@ -35,7 +36,7 @@ dup3 pipe pipe2 flock fsync fdatasync ftruncate fallocate fadvise64 sendfile cop
 lstat newfstatat statx statfs fstatfs access faccessat faccessat2 readlink readlinkat getcwd chdir fchdir
 getdents getdents64 mkdir mkdirat rmdir unlink unlinkat rename renameat renameat2 link linkat symlink
 symlinkat umask munmap mprotect mremap madvise msync brk membarrier exit exit_group wait4 waitid
-set_tid_address set_robust_list get_robust_list rseq futex sched_yield sched_getaffinity sched_getparam
+set_tid_address set_robust_list rseq futex sched_yield sched_getaffinity sched_getparam
 sched_getscheduler sched_get_priority_max sched_get_priority_min getcpu getpriority getpid gettid getppid
 getuid geteuid getgid getegid getresuid getresgid getgroups getpgid getpgrp getsid capget getrlimit
 getrusage times sysinfo uname getrandom restart_syscall rt_sigaction rt_sigprocmask rt_sigreturn
@@ -104,6 +105,7 @@ def supported(machine: str) -> bool:
     return machine in AUDIT_ARCH
 
 
+@lru_cache(maxsize=16)
 def assemble(needs: Needs, machine: str) -> Filter:
     """Return the filter for a machine; KeyError where there is no table for it.
 

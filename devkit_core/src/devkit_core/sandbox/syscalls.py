@@ -24,7 +24,7 @@ umask:95:166 getxattr:191:8 lgetxattr:192:9 fgetxattr:193:10 listxattr:194:11 ll
 flistxattr:196:13 mmap:9:222 munmap:11:215 mprotect:10:226 mremap:25:216 madvise:28:233 msync:26:227
 brk:12:214 membarrier:324:283 clone:56:220 clone3:435:435 fork:57:- vfork:58:- execve:59:221
 execveat:322:281 exit:60:93 exit_group:231:94 wait4:61:260 waitid:247:95 set_tid_address:218:96
-set_robust_list:273:99 get_robust_list:274:100 rseq:334:293 arch_prctl:158:- futex:202:98
+set_robust_list:273:99 rseq:334:293 arch_prctl:158:- futex:202:98
 sched_yield:24:124 sched_getaffinity:204:123 sched_getparam:143:121 sched_getscheduler:145:120
 sched_get_priority_max:146:125 sched_get_priority_min:147:126 getcpu:309:168 getpriority:140:141
 getpid:39:172 gettid:186:178 getppid:110:173 getuid:102:174 geteuid:107:175 getgid:104:176
