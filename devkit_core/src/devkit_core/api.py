@@ -15,6 +15,7 @@ __all__ = [
     "ExecutionError",
     "Finding",
     "Fit",
+    "Found",
     "InitializeFailed",
     "Instance",
     "Limits",
@@ -29,8 +30,12 @@ __all__ = [
     "PluginEvent",
     "PluginRaised",
     "Problem",
+    "Query",
+    "Release",
+    "ReleaseNeed",
     "Result",
     "Runtime",
+    "SearchResult",
     "Source",
     "WorkerLoader",
     "WorkerSpec",
@@ -49,6 +54,7 @@ _HOMES = {
     "ExecutionError": "devkit_core.errors",
     "Finding": "devkit_core.loading.extending",
     "Fit": "devkit_core.loading.loader",
+    "Found": "devkit_core.loading.source",
     "InitializeFailed": "devkit_core.errors",
     "Instance": "devkit_core.loading.loader",
     "Limits": "devkit_core.sandbox.plan",
@@ -63,8 +69,12 @@ _HOMES = {
     "PluginEvent": "devkit_core.events.bus",
     "PluginRaised": "devkit_core.errors",
     "Problem": "devkit_core.errors",
+    "Query": "devkit_core.loading.source",
+    "Release": "devkit_core.loading.source",
+    "ReleaseNeed": "devkit_core.loading.source",
     "Result": "devkit_core.protocol.messages",
     "Runtime": "devkit_core.sandbox.runtimes",
+    "SearchResult": "devkit_core.loading.source",
     "Source": "devkit_core.loading.source",
     "WorkerLoader": "devkit_core.loading.worker_loader",
     "WorkerSpec": "devkit_core.loading.worker_loader",
@@ -87,7 +97,7 @@ if TYPE_CHECKING:
     from devkit_core.loading.call import Call
     from devkit_core.loading.extending import Check, CommandSpec, Finding
     from devkit_core.loading.loader import Entry, Fit, Instance, Loader, LoadRequest
-    from devkit_core.loading.source import Source
+    from devkit_core.loading.source import Found, Query, Release, ReleaseNeed, SearchResult, Source
     from devkit_core.loading.worker_loader import WorkerLoader, WorkerSpec
     from devkit_core.model.manifest import Manifest
     from devkit_core.model.permissions import Permission, PermissionRequest
