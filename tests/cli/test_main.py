@@ -59,6 +59,17 @@ def test_an_error_of_parsing_is_json_too(tmp_path: Path) -> None:
     assert done.returncode == 2
 
 
+@pytest.mark.parametrize("words", [(), ("plugin",), ("config",)])
+def test_a_group_alone_shows_its_help_on_stderr(words: tuple[str, ...], tmp_path: Path) -> None:
+    done = devkit(*words, home=tmp_path)
+    assert done.stdout == b""
+    assert done.stderr.startswith(b"Usage: devkit ")
+    assert b"Commands:" in done.stderr
+    assert done.returncode == 2
+    done = devkit(*words, "--format", "json", home=tmp_path)
+    assert json.loads(done.stderr)["error"]["message"] in ("which command?", "missing command")
+
+
 def test_directory_option(tmp_path: Path) -> None:
     (tmp_path / "here").mkdir()
     (tmp_path / "here" / "devkit.toml").touch()
@@ -127,6 +138,11 @@ def test_our_own_bug_is_70_with_the_traceback_on_request(monkeypatch: pytest.Mon
     assert "Traceback" in CliRunner().invoke(root, ["-v", "fail"]).stderr
     monkeypatch.setenv("DEVKIT_DEBUG", "1")
     assert "Traceback" in CliRunner().invoke(root, ["fail"]).stderr
+
+
+def test_what_a_command_returns_is_no_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(root.commands, "returns", click.Command("returns", callback=lambda: 5))
+    assert CliRunner().invoke(root, ["returns"]).exit_code == 0
 
 
 def test_interrupted_is_130(monkeypatch: pytest.MonkeyPatch) -> None:

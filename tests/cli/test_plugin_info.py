@@ -36,7 +36,7 @@ def test_unknown_id(project, devkit):
     project.plugin("test-plugin")
     result = devkit("plugin", "info", "test-plugn", code=3)
     assert "error[plugin-not-found]" in result.stderr
-    assert "did you mean 'test-plugin'?" in result.stderr
+    assert "Did you mean test-plugin?" in result.stderr
 
 
 def test_a_broken_plugin_is_shown_with_its_error(project, devkit, data):

@@ -45,10 +45,10 @@ class _Root(Group):
         except BrokenPipeError as error:
             raise _ReaderGone from error
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command that was parsed."""
+    def invoke(self, ctx: click.Context) -> None:
+        """Run the command that was parsed; what it returns means nothing, only `exit` gives a code."""
         try:
-            return super().invoke(ctx)
+            super().invoke(ctx)
         except BrokenPipeError as error:
             raise _ReaderGone from error
 
@@ -88,6 +88,11 @@ def _report(error: Exception, session: Session, words: Sequence[str]) -> Exit:
         return Exit.FAILED
     if "json" in _formats(words):  # parsing may have failed before the option was read
         session.format = "json"
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        if session.format != "json":
+            session.output.error_text(error.format_message())
+            return Exit.USAGE
+        error = UsageError("which command?", hint=f"{error.ctx.command_path} --help")
     known = _as_devkit_error(error) or _bug(error, session)
     output = session.output
     if output.format == "json":

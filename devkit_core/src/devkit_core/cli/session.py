@@ -124,19 +124,10 @@ class Session:
     def plugin(self, identity: str) -> Discovered:
         """Return the plugin of that id that counts, usable or not; raises NotFound, with the nearest id."""
         from devkit_core.catalog.registry import Registry
-        from devkit_core.cli.suggestions import did_you_mean
-        from devkit_core.errors import NotFound
 
         registry = Registry()
         registry.replace(self.plugins)
-        found = registry.get(identity)
-        if found is not None:
-            return found
-        hint = did_you_mean(identity, (each.id for each in self.plugins))
-        raise NotFound(
-            f"there is no plugin {identity!r}",
-            hint=hint or "devkit plugin list shows the plugins there are",
-        )
+        return registry.find(identity)
 
     def usable(self, identity: str) -> tuple[Discovered, Manifest]:
         """Return the plugin of that id and its manifest; raises NotFound, or what is wrong with it."""
