@@ -39,7 +39,7 @@ class Rights:
         if not self.asked:
             return "none asked"
         lines = [f"granted: {each} (may {meaning(each)})" for each in self.granted]
-        lines += [f"withheld: {each} (may not {meaning(each)})" for each in self.withheld]
+        lines += [f"withheld: {each} (would let it {meaning(each)})" for each in self.withheld]
         return "\n".join(lines) or ", ".join(str(each) for each in self.asked)
 
     def as_data(self) -> dict[str, Any]:
