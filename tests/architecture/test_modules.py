@@ -13,17 +13,13 @@ FIRST_LINE_WORDS = 12
 VAGUE = re.compile(r"(^|_)(utils?|helpers?|common|base|misc|shared|stuff)(_|$)")
 
 
-class LongModule(UserWarning):
-    """A module that is worth a look: is it one thing?"""
-
-
 @pytest.mark.filterwarnings("default::UserWarning")
 def test_sizes(modules, root):
     lengths = {str(path.relative_to(root)): len(path.read_text().splitlines()) for path in modules}
     assert {name: n for name, n in lengths.items() if n > LONGEST} == {}
     for name, length in lengths.items():
         if length > LONG:
-            warnings.warn(f"{name} has {length} lines", LongModule, stacklevel=1)
+            warnings.warn(f"{name} has {length} lines: is it one thing?", UserWarning, stacklevel=1)
 
 
 def test_first_lines(modules, root):
