@@ -1,5 +1,5 @@
 """What plugins do with the standard library: run confined by a test, and traced for the filter."""
-# ruff: noqa: F401, I001, PT018 - imports are the point, and one line each is enough for the rest
+# ruff: noqa: F401, PT018 - imports are the point, and one line each is enough for the rest
 
 import ast
 import asyncio

@@ -85,9 +85,9 @@ def apply(ready):
         _call(_LANDLOCK_RESTRICT, ready.ruleset, 0)
         os.close(ready.ruleset)
     if ready.program is not None:
-        # TSYNC answers with the number of a thread that it can't bring under the filter.
-        if _call(_SECCOMP, _SET_MODE_FILTER, _FLAG_TSYNC, ctypes.byref(ready.program)) != 0:
-            raise RuntimeError("another thread can't be brought under the filter")
+        left = _call(_SECCOMP, _SET_MODE_FILTER, _FLAG_TSYNC, ctypes.byref(ready.program))
+        if left != 0:  # the number of a thread that could not be brought under the filter
+            raise RuntimeError(f"thread {left} can't be brought under the filter")
 
 
 def _status():
