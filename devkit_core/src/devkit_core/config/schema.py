@@ -72,7 +72,7 @@ class Setting:
         text = noun.get(self.kind, "a list of texts")
         if self.low is None:
             return text
-        return f"{text} from {self.low:g} to {self.high:g}"
+        return f"{text} from {self.low} to {self.high}"
 
 
 def _about(

@@ -89,11 +89,12 @@ def _read_metadata(path: Sequence[str]) -> tuple[EntryPoint, ...]:
     from importlib_metadata import distributions
 
     found: dict[str, list[EntryPoint]] = {}
-    for each in distributions(path=list(path)):
-        if not _mentions(each):
+    for entry in path:
+        try:
+            ours = [each for each in distributions(path=[entry]) if _mentions(each)]
+        except (OSError, ValueError):  # an entry that can't be a path, or can't be listed
             continue
-        points = _points(each)
-        if points:
+        for points in filter(None, map(_points, ours)):
             # The same distribution may lie twice on the path; as for imports, the first one counts.
             found.setdefault(points[0].distribution.lower().replace("_", "-"), points)
     return tuple(sorted(point for points in found.values() for point in points))

@@ -61,7 +61,7 @@ class Extensions:
         """
         extensions = cls(disabled=disabled, find=lambda: ())
         for plugin in plugins:
-            name = str(getattr(plugin, "__name__", None) or type(plugin).__name__)
+            name = _name_of(plugin)
             extensions._given.append(name)
             extensions._all.add(EntryPoint(EXTENSIONS, name, "", "", ""), plugin, _BOTH)
         return extensions
@@ -255,6 +255,13 @@ class Extensions:
 
     def _refuse(self, point: EntryPoint, message: str, code: str = "extension-result-invalid") -> None:
         self._all.blame(point, message, code)
+
+
+def _name_of(plugin: object) -> str:
+    try:
+        return str(getattr(plugin, "__name__", None) or type(plugin).__name__)
+    except Exception:  # noqa: BLE001 - an extension's code may raise anything
+        return type(plugin).__name__
 
 
 def _version_problem(version: object) -> str | None:
