@@ -17,12 +17,12 @@ def test_place_source_line_and_caret() -> None:
     )
     assert render(error) == (
         "error[manifest-unknown-key]: unknown key 'capabilites'\n"
-        "    --> plugin.toml:12:1\n"
+        "  --> plugin.toml:12:1\n"
         "   |\n"
         '12 | capabilites = ["x"]\n'
         "   | ^^^^^^^^^^^\n"
-        "    = help: did you mean 'capabilities'?\n"
-        "    = note: devkit explain manifest-unknown-key"
+        "  = help: did you mean 'capabilities'?\n"
+        "  = note: devkit explain manifest-unknown-key"
     )
 
 
@@ -60,7 +60,7 @@ def test_hostile_source_lines_keep_the_caret_in_place() -> None:
 
 def test_wide_characters_before_the_caret() -> None:
     text = render(UsageError("bad", place=Place("p", 1, 3, "k", "日本k = 1")))
-    assert text.splitlines()[4] == "  |     ^"
+    assert text.splitlines()[4] == "   |     ^"
 
 
 def test_colour_is_only_ours() -> None:

@@ -44,7 +44,7 @@ def test_a_missing_entry_point_is_shown_where_it_is_named(project, devkit):
     (folder / "plugin.py").rename(folder / "plugn.py")
     out = devkit("plugin", "check", str(folder), code=1).stdout
     assert "error[entry-point-missing]" in out
-    assert 'plugin.toml:7:1\n  |\n7 | entry_point = "plugin.py"\n  | ^^^^^^^^^^^' in out
+    assert 'plugin.toml:7:1\n   |\n 7 | entry_point = "plugin.py"\n   | ^^^^^^^^^^^' in out
 
 
 def test_the_loader_reads_the_code_and_runs_nothing(project, devkit):

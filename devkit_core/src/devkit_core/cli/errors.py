@@ -43,22 +43,21 @@ def _lines(problem: Problem, colour: bool, traceback: str | None) -> Iterator[st
     look = {"fg": "yellow" if problem.warning else "red", "bold": True}
     word = "warning" if problem.warning else "error"
     yield paint(f"{word}[{escape(problem.code)}]", **look) + f": {escape(problem.message)}"
-    margin = ""
     place = problem.place
+    margin = " " * max(2, len(str(place.line)) if place and place.text is not None and place.line else 0)
     if place is not None:
         shown = place.text is not None and place.line is not None
-        margin = " " * len(str(place.line)) if shown else ""
-        yield margin + paint("  --> ", fg="blue", bold=True) + escape(str(place))
+        yield margin + paint("--> ", fg="blue", bold=True) + escape(str(place))
         if shown:
             source, caret = _caret(place)
             bar = paint("|", fg="blue", bold=True)
             yield f"{margin} {bar}"
-            yield paint(str(place.line), fg="blue", bold=True) + f" {bar} {source}"
+            yield paint(str(place.line).rjust(len(margin)), fg="blue", bold=True) + f" {bar} {source}"
             yield f"{margin} {bar} " + paint(caret, **look)
     if traceback:
         for line in escape(traceback.rstrip("\n"), lines=True).split("\n"):
             yield f"  {line}" if line else ""
-    equals = margin + "  = "
+    equals = margin + "= "
     if problem.hint:
         first, *rest = escape(problem.hint, lines=True).split("\n")
         yield f"{equals}help: {first}"
