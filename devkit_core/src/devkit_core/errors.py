@@ -27,6 +27,9 @@
     │   ├── DependencyConflict     versions exclude each other
     │   ├── DependencyCycle        plugins that wait for each other
     │   └── HasDependents          others still need it
+    ├── IntegrityError             bytes that are not those that were promised
+    │   └── ArchiveRefused         an archive that is damaged, ambiguous, dangerous or too large
+    ├── NetworkError               something that couldn't be fetched; worth another try
     ├── StateError                 a file of DevKit's own that is damaged, locked or can't be written
     └── ExtensionError             an installed extension that can't be used
 
@@ -40,6 +43,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 __all__ = [
+    "ArchiveRefused",
     "CallTimeout",
     "ConfigError",
     "DependencyConflict",
@@ -54,10 +58,12 @@ __all__ = [
     "FunctionMissing",
     "HasDependents",
     "InitializeFailed",
+    "IntegrityError",
     "LifecycleError",
     "LoadError",
     "LoaderMissing",
     "ManifestError",
+    "NetworkError",
     "NotFound",
     "Overloaded",
     "PayloadTooLarge",
@@ -354,6 +360,24 @@ class HasDependents(DependencyError):
     """Others still need it."""
 
     code = "has-dependents"
+
+
+class IntegrityError(DevKitError):
+    """Bytes that are not those that were promised: a hash, a size or a manifest doesn't hold."""
+
+    code = "integrity"
+
+
+class ArchiveRefused(IntegrityError):
+    """An archive that is damaged, ambiguous, dangerous or too large; nothing of it is used."""
+
+    code = "archive-refused"
+
+
+class NetworkError(DevKitError):
+    """Something that couldn't be fetched; worth another try."""
+
+    code = "network"
 
 
 class StateError(DevKitError):

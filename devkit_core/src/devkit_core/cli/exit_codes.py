@@ -51,6 +51,8 @@ _BY_CLASS: dict[type[BaseException], Exit] = {
     errors.CallTimeout: Exit.TIMED_OUT,
     errors.PermissionDenied: Exit.PERMISSION,
     errors.DependencyError: Exit.DEPENDENCY,
+    errors.IntegrityError: Exit.INTEGRITY,
+    errors.NetworkError: Exit.NETWORK,
 }
 _BY_CODE: dict[str, Exit] = {
     "bug": Exit.BUG,
