@@ -114,7 +114,7 @@ class _Host(asyncio.BufferedProtocol):
 
     async def stream(self, call: int, items: Any) -> None:
         self.credit[call] = self.answers.window
-        first, text = True, 0
+        first, text = True, frames.TEXT
         try:
             async for item in items if hasattr(items, "__anext__") else _each(items):
                 text = frames.TEXT if isinstance(item, str) else 0

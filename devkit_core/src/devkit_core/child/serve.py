@@ -125,6 +125,7 @@ class _Serial:
             self.kept.extend(batch)
             while self.kept:
                 self.handle(self.kept.popleft())
+            self.cancelled.clear()  # what is left named calls that were answered already
 
     def handle(self, frame: Frame) -> None:
         kind, flags, function, call, payload = frame
@@ -185,7 +186,7 @@ class _Serial:
 
     def stream(self, call: int, items: Iterator[Any]) -> None:
         self.credit[call] = self.answers.window
-        first, text = True, 0
+        first, text = True, frames.TEXT
         try:
             for item in items:
                 if call in self.cancelled:
@@ -212,10 +213,10 @@ class _Serial:
                 self.wire.send(encode(frames.PONG, 0, 0, 0, payload))
             elif kind == frames.CANCEL:
                 self.cancelled.add(call)
-                if call in self.credit:
-                    raise Broken("cancelled", "the call was cancelled")
             else:
                 self.kept.append(frame)
+        if self.cancelled & self.credit.keys():
+            raise Broken("cancelled", "the call was cancelled")
 
 
 def _finish(awaitable: Any) -> Any:

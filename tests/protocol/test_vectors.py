@@ -1,0 +1,142 @@
+"""The published test vectors, read by both of our ends."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from devkit_core.child.frames import Reader
+from devkit_core.protocol.connection import Connection
+from devkit_core.protocol.frames import Flag, Kind, encode
+
+ROOT = Path(__file__).parents[2]
+VECTORS = json.loads((ROOT / "sdk/vectors/frames.json").read_text())
+
+
+class Call:
+    """A call as the connection wants it."""
+
+    def __init__(self, data: bytes = b"x", text: bool = True) -> None:
+        self.function, self.data, self.text, self.id, self.deadline = 0, data, text, 0, float("inf")
+        self.answer = self.failure = None
+        self.items: list[bytes] = []
+
+    def done(self):
+        return self.answer is not None or self.failure is not None
+
+    def result(self):
+        return self.answer
+
+    def set_result(self, result):
+        self.answer = result
+
+    def fail(self, failure):
+        self.failure = failure
+
+    def item(self, data, text):
+        return False
+
+
+class Host:
+    """A connection whose wire is a list."""
+
+    def __init__(self, limit: int = 1 << 20) -> None:
+        self.written: list[bytes] = []
+        self.broken: list[str] = []
+        self.control: list[tuple[int, bytes]] = []
+        self.connection = Connection(
+            self.written.append,
+            self.broken.append,
+            lambda kind, data: self.control.append((kind, data)),
+            limit,
+        )
+
+    def receive(self, data: bytes, size: int = 1 << 30) -> None:
+        while data and not self.broken:
+            room = self.connection.get_buffer(-1)
+            count = min(len(room), len(data), size)
+            room[:count] = data[:count]
+            data = data[count:]
+            self.connection.received(count)
+
+
+def test_the_file_is_what_the_generator_writes():
+    assert subprocess.run([sys.executable, ROOT / "tools/generate_vectors.py", "--check"]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "vector", [v for v in VECTORS["frames"] if not v["flags"] & Flag.META], ids=lambda v: v["name"]
+)
+def test_both_ends_write_it(vector):
+    from devkit_core.child import frames
+
+    kind, payload = Kind[vector["kind"]], bytes.fromhex(vector["payload"])
+    fields = (kind, vector["flags"], vector["function"], vector["call"], payload)
+    assert encode(*fields).hex() == vector["bytes"]
+    assert frames.encode(*fields).hex() == vector["bytes"]
+
+
+@pytest.mark.parametrize("vector", VECTORS["frames"], ids=lambda v: v["name"])
+@pytest.mark.parametrize("size", [1, 5, 4096])
+def test_the_worker_reads_it(vector, size):
+    data = bytes.fromhex(vector["bytes"])
+    reader, found = Reader(), []
+    for at in range(0, len(data), size):
+        piece = data[at : at + size]
+        reader.room()[: len(piece)] = piece
+        found += reader.take(len(piece))
+    assert found == [
+        (
+            Kind[vector["kind"]],
+            vector["flags"],
+            vector["function"],
+            vector["call"],
+            bytes.fromhex(vector["payload"]),
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "vector", VECTORS["violations from a worker, with call 1 in flight"], ids=lambda v: v["name"]
+)
+@pytest.mark.parametrize("size", [1, 4096])
+def test_the_host_refuses_it(vector, size):
+    host = Host()
+    host.connection.submit(call := Call())
+    host.receive(bytes.fromhex(vector["bytes"]), size)
+    assert len(host.broken) == 1
+    assert call.answer is None
+    started, waiting = host.connection.leave()
+    assert (started, waiting) in (([call], []), ([], []))
+
+
+@pytest.mark.parametrize("vector", VECTORS["skipped by both ends"], ids=lambda v: v["name"])
+def test_both_skip_it(vector):
+    host = Host()
+    host.connection.submit(call := Call())
+    host.receive(bytes.fromhex(vector["bytes"]) + encode(Kind.RESULT, 3, 0, call.id, b"ok"))
+    assert host.broken == []
+    assert call.answer.value == "ok"
+
+
+def test_the_worker_imports_only_the_standard_library():
+    """What runs in a worker must load where there is nothing but the standard library."""
+    names = [
+        p.stem for p in (ROOT / "devkit_core/src/devkit_core/child").glob("*.py") if p.stem != "__init__"
+    ]
+    code = f"""
+import sys, importlib.util
+spec = importlib.util.spec_from_file_location("zygote", {str(ROOT / "devkit_core/src/devkit_core/child/zygote.py")!r})
+zygote = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(zygote)
+zygote.package()
+for name in {names!r}:
+    zygote.part(name)
+strays = [m for m in sys.modules if m.split(".")[0] not in sys.stdlib_module_names and not m.startswith("_devkit_child")]
+assert strays == ["__main__"], strays
+"""
+    assert importlib.util.find_spec("devkit_core.child.zygote")
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
