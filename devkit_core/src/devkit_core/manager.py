@@ -306,6 +306,7 @@ class PluginManager:
                 self.state,
                 self._deadlines,
                 self.logs,
+                self.places.cache,
                 lambda folder: read_manifest(folder).manifest,
             )
             self._wrappers = self.extensions.call_wrappers()

@@ -57,6 +57,7 @@ class LoadRequest:
 
     `confined` False means that the user allowed this plugin to run without confinement. `scratch` is an
     empty folder of the instance's own, removed when it has ended; `cwd` the host's working directory;
+    `cache` the user's folder for what can be made again, which a loader keeps one of its name in;
     `payload_limit` the most bytes of a whole result; `start_seconds` the time the start may take.
     `log` takes one line of the plugin's own output and its stream, `stdout` or `stderr`; it never blocks.
     `ended` is called once when an instance that was initialized ends by itself, with why and with the
@@ -73,6 +74,7 @@ class LoadRequest:
     limits: Limits
     scratch: Path
     cwd: Path
+    cache: Path
     payload_limit: int
     start_seconds: float
     deadlines: Deadlines

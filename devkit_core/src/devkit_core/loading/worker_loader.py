@@ -5,13 +5,16 @@ from __future__ import annotations
 import socket
 import sys
 from abc import abstractmethod
-from dataclasses import dataclass
+from collections.abc import Awaitable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from devkit_core.loading.loader import Instance, Loader, LoadRequest
+from devkit_core.sandbox.authority import Authority
 from devkit_core.sandbox.plan import Runtime, build
 from devkit_core.workers.broker import Broker
+from devkit_core.workers.errand import Finished, run
 from devkit_core.workers.pending import PendingCall
 from devkit_core.workers.worker import Worker
 from devkit_core.workers.zygote import Zygote
@@ -78,27 +81,32 @@ class WorkerLoader(Loader):
         self._zygote = Zygote(sys.executable, self.program, self.program_folders)
 
     @abstractmethod
-    def spec(self, request: LoadRequest) -> WorkerSpec:
-        """Say how this plugin's worker is made; called by `start`. Raises LoadError."""
+    def spec(self, request: LoadRequest) -> WorkerSpec | Awaitable[WorkerSpec]:
+        """Say how this plugin's worker is made; called by `start`. Raises LoadError.
+
+        A loader that has to translate or fetch something first makes it `async`.
+        """
+
+    async def run(self, request: LoadRequest, spec: WorkerSpec, seconds: float) -> Finished:
+        """Run a program over a plugin's files to its end, confined like its worker: a compiler, say.
+
+        It gets no right that was granted to the plugin; its output is returned, 16 MiB at most of each
+        stream. Raises LoadError where it can't be started or takes longer than `seconds`.
+        """
+        nothing = replace(request, authority=Authority(frozenset(), frozenset()))
+        message, environment = self._confinement(nothing, spec)
+        return await run(self._zygote, self._order(request, spec, message, environment), seconds)
 
     async def start(self, request: LoadRequest) -> Instance:
-        spec = self.spec(request)
+        made = self.spec(request)
+        spec = made if isinstance(made, WorkerSpec) else await made
         message, environment = self._confinement(request, spec)
         broker, theirs = self._broker(request)
         worker = Worker(request.id, request.deadlines, request.payload_limit, request.log, request.ended)
         try:
             await worker.start(
                 self._zygote,
-                {
-                    "plan": message,
-                    "environment": environment,
-                    "scratch": str(request.scratch),
-                    "folder": str(request.folder),
-                    "entry": str(request.entry.path),
-                    "functions": sorted(name for name in request.manifest.functions if name != "execute"),
-                    "argv": list(spec.argv),
-                    "broker": broker is not None,
-                },
+                {**self._order(request, spec, message, environment), "broker": broker is not None},
                 theirs.fileno() if theirs is not None else None,
                 request.start_seconds,
             )
@@ -110,6 +118,25 @@ class WorkerLoader(Loader):
             if theirs is not None:
                 theirs.close()
         return WorkerInstance(worker, broker)
+
+    def _order(
+        self,
+        request: LoadRequest,
+        spec: WorkerSpec,
+        plan: dict[str, Any] | None,
+        environment: dict[str, str],
+    ) -> dict[str, Any]:
+        """Return what the zygote is to make."""
+        return {
+            "plan": plan,
+            "environment": environment,
+            "scratch": str(request.scratch),
+            "folder": str(request.folder),
+            "entry": str(request.entry.path),
+            "functions": sorted(name for name in request.manifest.functions if name != "execute"),
+            "argv": list(spec.argv),
+            "broker": False,
+        }
 
     def _confinement(
         self, request: LoadRequest, spec: WorkerSpec

@@ -73,6 +73,7 @@ class Blueprints:
         state: State,
         deadlines: Deadlines,
         logs: Logs,
+        cache: Path,
         read: Callable[[Path], Manifest],
         enforcement: Enforcement | None = None,
     ) -> None:
@@ -81,6 +82,7 @@ class Blueprints:
         self._state = state
         self._deadlines = deadlines
         self._logs = logs
+        self._cache = cache
         self._read = read
         self._enforcement = enforcement or probe()
         self._cwd = Path.cwd()
@@ -125,6 +127,7 @@ class Blueprints:
                 limits=limits_of(manifest, config),
                 scratch=scratch,
                 cwd=self._cwd,
+                cache=self._cache,
                 payload_limit=config.max_payload_mb << 20,
                 start_seconds=config.initialize_timeout,
                 deadlines=self._deadlines,
