@@ -200,8 +200,8 @@ def test_environment(make: Make, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "variables",
-    [{"LD_PRELOAD": "x"}, {"PYTHONPATH": "x"}, {"node_options": "x"}, {"BASH_ENV": "x"}, {"": "x"}, {"A=B": "x"},
-     {"A": "x\0y"}, {"A\0": "x"}],
+    [{"LD_PRELOAD": "x"}, {"PYTHONPATH": "x"}, {"node_options": "x"}, {"BASH_ENV": "x"}, {"": "x"},
+     {"A=B": "x"}, {"A": "x\0y"}, {"A\0": "x"}],
 )  # fmt: skip
 def test_refused_environment(make: Make, variables: dict[str, str]) -> None:
     with pytest.raises(PermissionDenied) as caught:

@@ -134,6 +134,19 @@ def test_it_runs_much_of_the_standard_library(laboratory: Any) -> None:
     assert outcome["is"] == "ok", outcome
 
 
+def test_programs_started_work_together(laboratory: Any) -> None:
+    script = "cd $HOME && mkdir -p t && echo b > t/b && tar cf t.tar t && tar tf t.tar | sort | wc -l"
+    code = f"import subprocess\nvalue = subprocess.check_output(['sh', '-c', {script!r}]).decode()"
+    assert laboratory.one(code, ("process:spawn",))["value"].strip() == "2"
+
+
+def test_copying_needs_no_modes(laboratory: Any) -> None:
+    """As the reference says: `copyfile` works, `copy` fails at the mode."""
+    code = "import shutil\nshutil.{}(PLUGIN + '/file.txt', SCRATCH + '/copied')"
+    copies = [code.format(name) for name in ("copyfile", "copy")]
+    assert [o["is"] for o in laboratory.run(copies)] == ["ok", "EPERM"]
+
+
 @pytest.fixture
 def shell(laboratory: Any) -> Any:
     """A laboratory whose children become /bin/sh, with /bin/cat and the shell as its only programs."""

@@ -3,6 +3,8 @@
 # Runs in the worker, between its fork and the plugin's first byte. The host has decided everything
 # (sandbox/plan.py); nothing here chooses. All that can be prepared is prepared at import, in the zygote.
 
+from __future__ import annotations
+
 import base64
 import ctypes
 import errno
@@ -10,6 +12,7 @@ import os
 import resource
 import stat
 import struct
+from typing import Any
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _syscall = _libc.syscall
@@ -43,8 +46,13 @@ class Prepared:
 
     __slots__ = ("keep", "limits", "program", "ruleset")
 
+    limits: list[list[int]]
+    ruleset: int | None
+    program: Program | None
+    keep: Any  # the bytes that the program points to
 
-def prepare(message):
+
+def prepare(message: dict[str, Any]) -> Prepared:
     """Open and pack what the host's message says; restricts nothing yet.
 
     Called in the worker after its fork, while it has one thread. Raises OSError where a path that is
@@ -72,7 +80,7 @@ def prepare(message):
     return ready
 
 
-def apply(ready):
+def apply(ready: Prepared) -> None:
     """Restrict this process for good; OSError where a step fails, and the caller then exits at once."""
     _drop_capabilities()
     _prctl(_PR_SET_DUMPABLE, 0)
@@ -90,14 +98,14 @@ def apply(ready):
             raise RuntimeError(f"thread {left} can't be brought under the filter")
 
 
-def _status():
+def _status() -> tuple[int, int]:
     """Return how many threads this process has, and the bytes that RLIMIT_DATA counts."""
-    with open("/proc/self/status", "rb", buffering=0) as file:
-        fields = dict(line.split(b":", 1) for line in file.read(8192).splitlines() if b":" in line)
+    with open("/proc/self/status", "rb") as file:
+        fields = dict(line.split(b":", 1) for line in file.read().splitlines() if b":" in line)
     return int(fields[b"Threads"]), int(fields[b"VmData"].split()[0]) * 1024
 
 
-def _ruleset(handled, rules):
+def _ruleset(handled: list[int], rules: list[tuple[str, int]]) -> int:
     """Return a descriptor of the whole ruleset, which binds nobody yet."""
     attributes = struct.pack(f"={len(handled)}Q", *handled)
     created = _call(_LANDLOCK_CREATE, attributes, ctypes.c_size_t(len(attributes)), 0)
@@ -113,13 +121,13 @@ def _ruleset(handled, rules):
     return created
 
 
-def _open(path):
+def _open(path: str) -> int | None:
     """Return a descriptor of a path, None where it can't be reached: a rule less is a right less.
 
     A path that has become a link since the host resolved it is an OSError.
     """
     how = ctypes.create_string_buffer(_OPEN_HOW, len(_OPEN_HOW))
-    opened = _syscall(_OPENAT2, -100, os.fsencode(path), how, ctypes.c_size_t(len(_OPEN_HOW)))
+    opened: int = _syscall(_OPENAT2, -100, os.fsencode(path), how, ctypes.c_size_t(len(_OPEN_HOW)))
     if opened < 0:
         number = ctypes.get_errno()
         if number in (errno.ENOENT, errno.ENOTDIR, errno.EACCES):
@@ -130,7 +138,7 @@ def _open(path):
     return opened
 
 
-def _open_and_compare(path):
+def _open_and_compare(path: str) -> int:
     opened = os.open(path, os.O_PATH | os.O_CLOEXEC | os.O_NOFOLLOW)
     if os.readlink(f"/proc/self/fd/{opened}") != path:
         os.close(opened)
@@ -138,7 +146,7 @@ def _open_and_compare(path):
     return opened
 
 
-def _drop_capabilities():
+def _drop_capabilities() -> None:
     _prctl(_PR_SET_KEEPCAPS, 0)
     _libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)  # EINVAL before Linux 4.3
     number = 0
@@ -151,17 +159,17 @@ def _drop_capabilities():
     _call(_CAPSET, _CAPABILITY_HEADER, _NO_CAPABILITIES)
 
 
-def _prctl(option, value):
+def _prctl(option: int, value: int) -> None:
     if _libc.prctl(option, value, 0, 0, 0) != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"prctl {option}: {os.strerror(number)}")
 
 
-def _call(number, *arguments):
+def _call(number: int | None, *arguments: Any) -> int:
     """Make one system call by number; OSError where it fails or this machine has no number for it."""
     if number is None:
         raise RuntimeError(f"no system call numbers for {_MACHINE}")
-    result = _syscall(number, *(ctypes.c_long(a) if isinstance(a, int) else a for a in arguments))
+    result: int = _syscall(number, *(ctypes.c_long(a) if isinstance(a, int) else a for a in arguments))
     if result < 0:
         error = ctypes.get_errno()
         raise OSError(error, f"system call {number}: {os.strerror(error)}")

@@ -4,6 +4,8 @@
 # through which the standard library connects, so urllib, http.client, ssl and asyncio work unchanged:
 # the host connects, and its descriptor takes the place of the socket's own.
 
+from __future__ import annotations
+
 import array
 import errno
 import json
@@ -11,6 +13,7 @@ import os
 import select
 import socket
 import weakref
+from typing import Any, NoReturn
 
 _WEB = {"http": 80, "https": 443}
 _LONGEST_ANSWER = 8192
@@ -27,30 +30,37 @@ _NO_NETWORK = "this plugin has no network: it needs network:https, network:http 
 _ONLY_TCP = "this plugin's network is TCP connections to what it was granted; no other sockets"
 
 
+# what the host said, and the descriptor that came with it
+Answer = tuple[dict[str, Any], int | None]
+
+
 class Network:
     """The worker's side of one broker; `install` makes it and puts it in place."""
 
-    def __init__(self, fd):
+    def __init__(self, fd: int) -> None:
         self.broker = socket.socket(fileno=fd)
         self.broker.settimeout(None)
-        self.pending = weakref.WeakSet()  # sockets whose connection the host is still making
+        # sockets whose connection the host is still making
+        self.pending: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self.connect_plain = socket.socket.connect
         self.getsockopt_plain = socket.socket.getsockopt
         self.getaddrinfo_plain = socket.getaddrinfo
 
-    def getaddrinfo(self, host, port, family=0, type=0, proto=0, flags=0):
+    def getaddrinfo(
+        self, host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
+    ) -> list[tuple[Any, ...]]:
         """Stand for socket.getaddrinfo: numbers are answered here, names by the host."""
         if isinstance(host, bytes):
             host = host.decode("ascii")
         if isinstance(port, bytes):
             port = port.decode("ascii")
         if isinstance(port, str):
-            port = _WEB.get(port) if not port.isdigit() else int(port)
+            port = _WEB.get(port) if not (port.isascii() and port.isdigit()) else int(port)
             if port is None:
                 raise socket.gaierror(socket.EAI_SERVICE, "only http, https and numbers are known as ports")
         if host is None or _family(host) is not None:
             number = flags | socket.AI_NUMERICHOST
-            return self.getaddrinfo_plain(host, port, family, type, proto, number)
+            return [*self.getaddrinfo_plain(host, port, family, type, proto, number)]
         if type not in (0, socket.SOCK_STREAM):
             raise socket.gaierror(socket.EAI_SOCKTYPE, _ONLY_TCP)
         name = host if host.isascii() else host.encode("idna").decode("ascii")
@@ -69,7 +79,7 @@ class Network:
             raise socket.gaierror(socket.EAI_NONAME, f"{host} has no address of that family")
         return found
 
-    def connect(self, sock, address):
+    def connect(self, sock: socket.socket, address: Any) -> None:
         """Stand for socket.socket.connect, in all three modes: blocking, with a time limit, not blocking."""
         if sock.family not in _INTERNET:
             return self.connect_plain(sock, address)
@@ -88,13 +98,13 @@ class Network:
         _adopt(sock, made)
         return None
 
-    def begin(self, sock, request):
+    def begin(self, sock: socket.socket, request: dict[str, Any]) -> None:
         """Put the waiting pair in the socket's place: it turns writable when the host has answered."""
         waiting = self.ask(request, filled=True)
         _adopt(sock, waiting.detach(), options=False)
         self.pending.add(sock)
 
-    def getsockopt(self, sock, level, option, *size):
+    def getsockopt(self, sock: socket.socket, level: int, option: int, *size: int) -> int | bytes:
         """Stand for socket.socket.getsockopt: SO_ERROR is where a program learns how its connect went."""
         if (level, option) != (socket.SOL_SOCKET, socket.SO_ERROR) or sock not in self.pending:
             return self.getsockopt_plain(sock, level, option, *size)
@@ -105,11 +115,11 @@ class Network:
         self.pending.discard(sock)
         answer, made = _read(sock)
         if "errno" in answer:
-            return answer["errno"]
+            return int(answer["errno"])
         _adopt(sock, made)
         return 0
 
-    def ask(self, request, filled=False):
+    def ask(self, request: dict[str, Any], filled: bool = False) -> socket.socket:
         """Send one request and return the socket on which its answer comes."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
@@ -126,14 +136,14 @@ class Network:
         return ours
 
 
-def install(fd):
+def install(fd: int) -> None:
     """Make this process connect through the broker whose channel is `fd`; called once, before the plugin."""
     network = Network(fd)
 
-    def connect(self, address, /):
+    def connect(self: socket.socket, address: Any, /) -> None:
         return network.connect(self, address)
 
-    def connect_ex(self, address, /):
+    def connect_ex(self: socket.socket, address: Any, /) -> int:
         try:
             network.connect(self, address)
         except TimeoutError:
@@ -142,44 +152,45 @@ def install(fd):
             return error.errno or errno.EIO
         return 0
 
-    def getsockopt(self, *arguments):
+    def getsockopt(self: socket.socket, *arguments: int) -> int | bytes:
         return network.getsockopt(self, *arguments)
 
-    def gethostbyname(hostname, /):
-        return network.getaddrinfo(hostname, 0, socket.AF_INET, socket.SOCK_STREAM)[0][4][0]
+    def gethostbyname(hostname: str, /) -> str:
+        return str(network.getaddrinfo(hostname, 0, socket.AF_INET, socket.SOCK_STREAM)[0][4][0])
 
-    socket.socket.connect = connect
-    socket.socket.connect_ex = connect_ex
-    socket.socket.getsockopt = getsockopt
-    socket.getaddrinfo = network.getaddrinfo
-    socket.gethostbyname = gethostbyname
+    for function in (connect, connect_ex, getsockopt):
+        setattr(socket.socket, function.__name__, function)
+    for name, stand in (("getaddrinfo", network.getaddrinfo), ("gethostbyname", gethostbyname)):
+        setattr(socket, name, stand)
     _explain(_ONLY_TCP)
 
 
-def install_denied():
+def install_denied() -> None:
     """Make a refused socket say which permission it needs; the kernel refuses it in any case."""
 
-    def refused(*_arguments, **_more):
+    def refused(*_arguments: Any, **_more: Any) -> NoReturn:
         raise PermissionError(errno.EPERM, _NO_NETWORK)
 
-    socket.getaddrinfo = refused
-    socket.gethostbyname = refused
+    for name in ("getaddrinfo", "gethostbyname"):
+        setattr(socket, name, refused)
     _explain(_NO_NETWORK)
 
 
-def _explain(message):
+def _explain(message: str) -> None:
     plain = socket.socket.__init__
 
-    def explained(self, family=-1, type=-1, proto=-1, fileno=None):
+    def explained(
+        self: socket.socket, family: int = -1, type: int = -1, proto: int = -1, fileno: int | None = None
+    ) -> None:
         try:
             plain(self, family, type, proto, fileno)
         except PermissionError as error:
             raise PermissionError(error.errno, message) from None
 
-    socket.socket.__init__ = explained
+    setattr(socket.socket, plain.__name__, explained)
 
 
-def _family(host):
+def _family(host: str) -> int | None:
     """Return an address's family, None for a name."""
     for family in _INTERNET:
         try:
@@ -190,14 +201,14 @@ def _family(host):
     return None
 
 
-def _finish(waiting, limit):
+def _finish(waiting: socket.socket, limit: float | None) -> Answer:
     """Wait for an answer; returns it and the descriptor that came with it."""
     with waiting:
         waiting.settimeout(limit)
         return _read(waiting)
 
 
-def _read(waiting):
+def _read(waiting: socket.socket) -> Answer:
     size = socket.CMSG_SPACE(array.array("i").itemsize)
     data, extra, _flags, _ = waiting.recvmsg(_LONGEST_ANSWER, size, socket.MSG_CMSG_CLOEXEC)
     if not data:
@@ -209,13 +220,15 @@ def _read(waiting):
     return json.loads(data), made
 
 
-def _raise(answer):
+def _raise(answer: dict[str, Any]) -> None:
     if "errno" in answer:
         raise OSError(answer["errno"], answer["message"])
 
 
-def _adopt(sock, made, options=True):
+def _adopt(sock: socket.socket, made: int | None, options: bool = True) -> None:
     """Give a socket another descriptor under its own number, with its mode and what was set on it."""
+    if made is None:  # the kernel had no number left for it
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
     wanted = []
     if options:
         for option in _OPTIONS:

@@ -258,6 +258,8 @@ def _environment(
     authority: Authority, scratch: Path, own: Mapping[str, str], environ: Mapping[str, str]
 ) -> dict[str, str]:
     found = {"PATH": "/usr/bin:/bin", "HOME": str(scratch), "TMPDIR": str(scratch), "LANG": "C.UTF-8"}
+    if authority.has("process", "spawn"):
+        found["GIT_CONFIG_NOSYSTEM"] = "1"  # git stops at a file of settings that it can't read
     for name, value in own.items():
         if refused_variable(name) or "=" in name or "\0" in name + value or not name:
             raise PermissionDenied(

@@ -104,7 +104,7 @@ def certificates() -> Iterator[str]:
 def programs() -> Iterator[str]:
     """Yield where the system's programs and what they read are, for `process:spawn`."""
     yield from ("/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/libexec", "/usr/local/bin")
-    yield from ("/lib", "/lib64", "/usr/lib64", "/usr/local/lib", "/usr/share")
+    yield from ("/lib", "/lib64", "/usr/lib64", "/usr/local/lib", "/usr/share", "/usr/include")
 
 
 def system_info() -> Iterator[str]:

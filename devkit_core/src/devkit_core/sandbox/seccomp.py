@@ -34,7 +34,7 @@ _PLAIN = """
 read write readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2 lseek close close_range dup dup2
 dup3 pipe pipe2 flock fsync fdatasync ftruncate fallocate fadvise64 sendfile copy_file_range stat fstat
 lstat newfstatat statx statfs fstatfs access faccessat faccessat2 readlink readlinkat getcwd chdir fchdir
-getdents getdents64 mkdir mkdirat rmdir unlink unlinkat rename renameat renameat2 link linkat symlink
+getdents getdents64 creat mkdir mkdirat rmdir unlink unlinkat rename renameat renameat2 link linkat symlink
 symlinkat umask munmap mprotect mremap madvise msync brk membarrier exit exit_group wait4 waitid
 set_tid_address set_robust_list rseq futex sched_yield sched_getaffinity sched_getparam
 sched_getscheduler sched_get_priority_max sched_get_priority_min getcpu getpriority getpid gettid getppid
