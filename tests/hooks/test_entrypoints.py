@@ -12,6 +12,8 @@ import pytest
 from devkit_core.hooks import entrypoints
 from devkit_core.hooks.entrypoints import EXTENSIONS, LOADERS, EntryPoint, scan
 
+NUMBERS = json.dumps(dict.fromkeys(["group", "name", "distribution", "version", "value"], 3))
+
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
@@ -65,21 +67,34 @@ def test_a_cache_serves_until_the_path_changes(site, tmp_path, monkeypatch):
     assert [each.name for each in scan(cache, [str(site)])] == ["one", "two"]
 
 
+def test_environments_that_share_a_cache_keep_a_scan_each(site, tmp_path, monkeypatch):
+    cache = tmp_path / "entry-points.json"
+    paths = [[str(site)], [str(site), str(tmp_path / "none")]]
+    install(site, "one", f"[{EXTENSIONS}]\none = one\n")
+    for path in paths:
+        scan(cache, path)
+    monkeypatch.setattr(entrypoints, "_read_metadata", lambda path: pytest.fail("was scanned again"))
+    for path in paths:
+        assert len(scan(cache, path)) == 1
+
+
 @pytest.mark.parametrize("content", [
-    "", "{", "[]", "null", '{"format": 0}', '{"format": 1}', "[" * 100_000,
-    '{"format": 1, "key": KEY, "found": [{"group": 3}]}', '{"format": 1, "key": KEY, "found": [3]}',
-    '{"format": 1, "key": KEY, "found": 3}', '{"format": 1, "key": [], "found": []}',
-    '{"format":1, "key":KEY, "found":[{"group":3, "name":1, "distribution":1, "version":1,"value":2}]}',
+    "", "{", "[]", "null", '{"format": 0}', '{"format": 1}', "[" * 100_000, '{"format": 1, "scans": 3}',
+    '{"format": 1, "scans": [3]}', '{"format": 1, "scans": [{"key": KEY, "found": 3}]}',
+    '{"format": 1, "scans": [{"key": KEY, "found": [3]}]}',
+    '{"format": 1, "scans": [{"key": [], "found": []}]}',
+    '{"format": 1, "scans": [{"key": KEY, "found": [{"group": 3}]}]}',
+    '{"format": 1, "scans": [{"key": KEY, "found": [' + NUMBERS + ']}]}',
 ])  # fmt: skip
 def test_a_damaged_cache_is_ignored_and_mended(site, tmp_path, content):
     cache = tmp_path / "entry-points.json"
     install(site, "one", f"[{EXTENSIONS}]\none = one\n")
     expected = scan(cache, [str(site)])
-    key = json.dumps(json.loads(cache.read_text())["key"])
+    key = json.dumps(json.loads(cache.read_text())["scans"][0]["key"])
     cache.write_text(content.replace("KEY", key))
     cache.chmod(0o600)
     assert scan(cache, [str(site)]) == expected
-    assert json.loads(cache.read_text())["found"]
+    assert json.loads(cache.read_text())["scans"][0]["found"]
 
 
 def test_a_cache_that_others_can_write_is_ignored(site, tmp_path):

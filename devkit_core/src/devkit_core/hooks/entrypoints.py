@@ -19,6 +19,7 @@ LOADERS = "devkit.loaders"
 EXTENSIONS = "devkit.extensions"
 
 _FORMAT = 1
+_SCANS = 8
 _LIMIT = 4 * 1024 * 1024
 
 
@@ -48,11 +49,18 @@ def scan(cache: Path | None = None, path: Sequence[str] | None = None) -> tuple[
     if cache is None:
         return _read_metadata(path)
     key = _key(path)
-    if (known := _cached(cache, key)) is not None:
-        return known
+    scans = _cached(cache)
+    for known, found in scans:
+        if known == key:
+            return found
     found = _read_metadata(path)
+    # Environments of one user share the file, so it keeps the scans of several.
+    scans = [(key, found), *scans[: _SCANS - 1]]
+    content = {
+        "format": _FORMAT,
+        "scans": [{"key": known, "found": [asdict(each) for each in found]} for known, found in scans],
+    }
     with suppress(OSError, ValueError):
-        content = {"format": _FORMAT, "key": key, "found": [asdict(each) for each in found]}
         replace_file(cache, json.dumps(content).encode())
     return found
 
@@ -69,20 +77,22 @@ def _key(path: Sequence[str]) -> list[Any]:
     return parts
 
 
-def _cached(cache: Path, key: list[Any]) -> tuple[EntryPoint, ...] | None:
+def _cached(cache: Path) -> list[tuple[list[Any], tuple[EntryPoint, ...]]]:
     data = read_own(cache, _LIMIT)
     if data is None:
-        return None
+        return []
     try:
         content = json.loads(data)
-        if content["format"] != _FORMAT or content["key"] != key:
-            return None
-        found = tuple(EntryPoint(**each) for each in content["found"])
-        if all(isinstance(text, str) for each in found for text in asdict(each).values()):
-            return found
+        if content["format"] != _FORMAT:
+            return []
+        scans = [
+            (list(scan["key"]), tuple(EntryPoint(**each) for each in scan["found"]))
+            for scan in content["scans"]
+        ]
     except (ValueError, TypeError, KeyError, RecursionError):
-        pass
-    return None
+        return []
+    texts = (text for _, found in scans for each in found for text in asdict(each).values())
+    return scans if all(isinstance(text, str) for text in texts) else []
 
 
 def _read_metadata(path: Sequence[str]) -> tuple[EntryPoint, ...]:
