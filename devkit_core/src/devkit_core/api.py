@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Any
 __all__ = [
     "Authority",
     "Call",
+    "CallTimeout",
     "Check",
     "CommandSpec",
     "DevKitError",
     "Enforcement",
     "Entry",
+    "EntryPointError",
     "ExecutionError",
     "Finding",
     "Fit",
     "Found",
+    "FunctionMissing",
     "InitializeFailed",
     "Instance",
     "Limits",
@@ -23,6 +26,7 @@ __all__ = [
     "LoadRequest",
     "Loader",
     "Manifest",
+    "PayloadTooLarge",
     "PendingCall",
     "Permission",
     "PermissionRequest",
@@ -31,30 +35,37 @@ __all__ = [
     "PluginRaised",
     "Problem",
     "Query",
+    "Reach",
     "Release",
     "ReleaseNeed",
+    "ResourceExhausted",
     "Result",
     "Runtime",
     "SearchResult",
     "Source",
+    "WorkerCrashed",
     "WorkerLoader",
     "WorkerSpec",
     "hookimpl",
     "python_runtime",
+    "reach",
 ]
 
 _HOMES = {
     "Authority": "devkit_core.sandbox.authority",
     "Call": "devkit_core.loading.call",
+    "CallTimeout": "devkit_core.errors",
     "Check": "devkit_core.loading.extending",
     "CommandSpec": "devkit_core.loading.extending",
     "DevKitError": "devkit_core.errors",
     "Enforcement": "devkit_core.sandbox.probe",
     "Entry": "devkit_core.loading.loader",
+    "EntryPointError": "devkit_core.errors",
     "ExecutionError": "devkit_core.errors",
     "Finding": "devkit_core.loading.extending",
     "Fit": "devkit_core.loading.loader",
     "Found": "devkit_core.loading.source",
+    "FunctionMissing": "devkit_core.errors",
     "InitializeFailed": "devkit_core.errors",
     "Instance": "devkit_core.loading.loader",
     "Limits": "devkit_core.sandbox.plan",
@@ -62,6 +73,7 @@ _HOMES = {
     "LoadRequest": "devkit_core.loading.loader",
     "Loader": "devkit_core.loading.loader",
     "Manifest": "devkit_core.model.manifest",
+    "PayloadTooLarge": "devkit_core.errors",
     "PendingCall": "devkit_core.workers.pending",
     "Permission": "devkit_core.model.permissions",
     "PermissionRequest": "devkit_core.model.permissions",
@@ -70,27 +82,37 @@ _HOMES = {
     "PluginRaised": "devkit_core.errors",
     "Problem": "devkit_core.errors",
     "Query": "devkit_core.loading.source",
+    "Reach": "devkit_core.sandbox.reach",
     "Release": "devkit_core.loading.source",
     "ReleaseNeed": "devkit_core.loading.source",
+    "ResourceExhausted": "devkit_core.errors",
     "Result": "devkit_core.protocol.messages",
     "Runtime": "devkit_core.sandbox.runtimes",
     "SearchResult": "devkit_core.loading.source",
     "Source": "devkit_core.loading.source",
+    "WorkerCrashed": "devkit_core.errors",
     "WorkerLoader": "devkit_core.loading.worker_loader",
     "WorkerSpec": "devkit_core.loading.worker_loader",
     "hookimpl": "devkit_core.hooks.specs",
     "python_runtime": "devkit_core.sandbox.runtimes",
+    "reach": "devkit_core.sandbox.reach",
 }
 
 if TYPE_CHECKING:
     from devkit_core.errors import (
+        CallTimeout,
         DevKitError,
+        EntryPointError,
         ExecutionError,
+        FunctionMissing,
         InitializeFailed,
         LoadError,
+        PayloadTooLarge,
         Place,
         PluginRaised,
         Problem,
+        ResourceExhausted,
+        WorkerCrashed,
     )
     from devkit_core.events.bus import PluginEvent
     from devkit_core.hooks.specs import hookimpl
@@ -105,6 +127,7 @@ if TYPE_CHECKING:
     from devkit_core.sandbox.authority import Authority
     from devkit_core.sandbox.plan import Limits
     from devkit_core.sandbox.probe import Enforcement
+    from devkit_core.sandbox.reach import Reach, reach
     from devkit_core.sandbox.runtimes import Runtime, python_runtime
     from devkit_core.workers.pending import PendingCall
 

@@ -19,7 +19,7 @@ from devkit_core.sandbox.probe import RIGHTS, Enforcement
 from devkit_core.sandbox.runtimes import Runtime
 from devkit_core.sandbox.seccomp import Filter, Needs, assemble
 
-__all__ = ["Limits", "Plan", "Runtime", "build"]
+__all__ = ["Limits", "Plan", "Rules", "Runtime", "build", "homes", "variables"]
 
 _MIB = 1 << 20
 # Numbers of RLIMIT_*, the same on x86_64 and aarch64.
@@ -125,7 +125,7 @@ def build(
     network = any(authority.has("network", action) for action in ("http", "https", "connect"))
     spawn = authority.has("process", "spawn")
     abi = enforcement.landlock_abi
-    files = _Rules(folder, scratch, cwd, _homes(environ))
+    files = Rules(folder, scratch, cwd, homes(environ))
     files.add_runtime(runtime, network=network, spawn=spawn)
     files.add_grants(authority)
     notes = files.notes
@@ -158,7 +158,7 @@ def build(
     )
 
 
-class _Rules:
+class Rules:
     """Collects paths and rights; every path is resolved here and opened without links by the worker."""
 
     def __init__(self, folder: Path, scratch: Path, cwd: Path, homes: Iterable[str]) -> None:
@@ -245,7 +245,8 @@ def _parts(path: str) -> Iterator[str]:
         yield path
 
 
-def _homes(environ: Mapping[str, str]) -> set[str]:
+def homes(environ: Mapping[str, str]) -> set[str]:
+    """Return the user's home folders, by the environment and by the system."""
     import pwd
 
     found = {environ.get("HOME", "")}
@@ -260,6 +261,15 @@ def _environment(
     found = {"PATH": "/usr/bin:/bin", "HOME": str(scratch), "TMPDIR": str(scratch), "LANG": "C.UTF-8"}
     if authority.has("process", "spawn"):
         found["GIT_CONFIG_NOSYSTEM"] = "1"  # git stops at a file of settings that it can't read
+    return found | variables(authority, own, environ)
+
+
+def variables(authority: Authority, own: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that the manifest sets and those that were granted.
+
+    Raises PermissionDenied `environment-refused` for one that would make other code run.
+    """
+    found = {}
     for name, value in own.items():
         if refused_variable(name) or "=" in name or "\0" in name + value or not name:
             raise PermissionDenied(
