@@ -125,7 +125,7 @@ def test_a_fifo_is_not_waited_for(places):
 LOOSE = [
     "enable_sandbox = false", "allow_unconfined = true", "default_permissions = ['filesystem:read']",
     "memory_limit_mb = 257", "max_payload_mb = 65", "loader_order = ['x']", "disabled_extensions = ['a']",
-    "plugin_dir = '..'", "plugin_dir = '/tmp'", "plugin_dir = 'out'",
+    "trusted_plugins = ['x']", "plugin_dir = '..'", "plugin_dir = '/tmp'", "plugin_dir = 'out'",
 ]  # fmt: skip
 
 
