@@ -173,7 +173,7 @@ def worker(request: dict[str, Any], descriptors: list[int]) -> int:
             os.execve(request["argv"][0], request["argv"], os.environ)  # noqa: S606 - no shell is wanted
         gc.enable()
         sys.path.insert(0, request["folder"])
-        program = PROGRAM.load(path, request["functions"])
+        program = PROGRAM.load(request)
     except BaseException as error:  # any failure is told, and nothing runs
         refuse(wire, error, path)
         return 70
@@ -221,12 +221,12 @@ def refuse(wire: Any, error: BaseException, path: str) -> None:
 class Loading:
     """How a plugin's file becomes a Program: Python's way, or that of the loader the zygote is for."""
 
-    def load(self, path: str, names: list[str]) -> Any:
-        return part("program").load(path, names)
+    def load(self, request: dict[str, Any]) -> Any:
+        return part("program").load(request["entry"], request["functions"])
 
 
 class LoadingBy(Loading):
-    """A loader's own file, whose `load(path, names, kit)` is given the module with Program and Broken."""
+    """A loader's own file, whose `load(request, kit)` is given the module with Program and Broken."""
 
     def __init__(self, file: str, folders: list[str]) -> None:
         sys.path.extend(folders)
@@ -236,8 +236,8 @@ class LoadingBy(Loading):
         self.module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(self.module)
 
-    def load(self, path: str, names: list[str]) -> Any:
-        return self.module.load(path, names, part("program"))
+    def load(self, request: dict[str, Any]) -> Any:
+        return self.module.load(request, part("program"))
 
 
 def main() -> None:

@@ -138,6 +138,14 @@ class PluginSystemConfig:
             "Loaders that are asked first, in this order, when several could run a plugin.", loosens=_differs
         ),
     )
+    trusted_plugins: tuple[str, ...] = field(
+        default=(),
+        metadata=_about(
+            "Plugins that run in this very process, unconfined, where their loader can: ids, or absolute "
+            "folders. An id doesn't count for a plugin of the project's own folder.",
+            loosens=_adds,
+        ),
+    )
     disabled_extensions: tuple[str, ...] = field(
         default=(),
         metadata=_about(
@@ -205,7 +213,8 @@ def _texts(which: Setting, value: Any) -> tuple[str, ...]:
     for each in value:
         if not each.strip() or not each.isprintable() or len(each) > 200:
             raise ConfigError(f"{which.name} has an entry that can't be meant: {_shown(each)}")
-        if which.name != "default_permissions" and not _NAME.fullmatch(each):
+        folder = which.name == "trusted_plugins" and each.startswith("/")
+        if which.name != "default_permissions" and not folder and not _NAME.fullmatch(each):
             raise ConfigError(f"{which.name} has an entry that is no name: {_shown(each)}")
     texts = tuple(dict.fromkeys(each.strip() for each in value))
     return _permissions(texts) if which.name == "default_permissions" and texts else texts

@@ -55,7 +55,8 @@ class Entry:
 class LoadRequest:
     """All a loader needs to start one instance.
 
-    `confined` False means that the user allowed this plugin to run without confinement. `scratch` is an
+    `confined` False means that the user allowed this plugin to run without confinement, `trusted` True
+    that it may run within this process, where its loader can do that. `scratch` is an
     empty folder of the instance's own, removed when it has ended; `cwd` the host's working directory;
     `cache` the user's folder for what can be made again, which a loader keeps one of its name in;
     `payload_limit` the most bytes of a whole result; `start_seconds` the time the start may take.
@@ -70,6 +71,7 @@ class LoadRequest:
     manifest: Manifest
     authority: Authority
     confined: bool
+    trusted: bool
     enforcement: Enforcement
     limits: Limits
     scratch: Path

@@ -71,7 +71,7 @@ class WorkerLoader(Loader):
     A worker is forked from a zygote, confined there, and then becomes the program. A loader whose workers
     stay Python, but run something other than Python files, names a file of its own as `program`: the
     zygote imports it before it forks, with `program_folders` on its module search path, and its
-    `load(path, names, kit)` makes the plugin's `kit.Program` after the confinement.
+    `load(request, kit)` makes the plugin's `kit.Program` after the confinement, from what `_order` holds.
     """
 
     program: ClassVar[Path | None] = None
@@ -134,6 +134,8 @@ class WorkerLoader(Loader):
             "folder": str(request.folder),
             "entry": str(request.entry.path),
             "functions": sorted(name for name in request.manifest.functions if name != "execute"),
+            "plugin": request.id,
+            "version": request.manifest.version,
             "argv": list(spec.argv),
             "broker": False,
         }

@@ -63,6 +63,16 @@ def times_of(manifest: Manifest, config: PluginSystemConfig) -> Times:
     )
 
 
+def _trusted(config: PluginSystemConfig, plugin: str, folder: Path, source: str) -> bool:
+    """Say whether the user lets a plugin run in the host's own process.
+
+    A project's plugins are trusted by their folder alone: a clone may bring a plugin of any id.
+    """
+    by_id = plugin in config.trusted_plugins and source != "project"
+    folders = (os.path.realpath(each) for each in config.trusted_plugins if each.startswith("/"))
+    return by_id or str(folder) in folders
+
+
 class Blueprints:
     """Makes blueprints for one host; what the kernel enforces is asked once."""
 
@@ -89,10 +99,13 @@ class Blueprints:
 
     def reader(self, found: Discovered) -> Callable[[], Blueprint]:
         """Return what reads this plugin's blueprint from its folder, each time it is called."""
-        return lambda: self.read(found.id, found.folder)
+        return lambda: self.read(found.id, found.folder, found.source)
 
-    def read(self, plugin: str, folder: Path) -> Blueprint:
-        """Read a plugin from disk. Raises ManifestError, LoadError, or Unconfined."""
+    def read(self, plugin: str, folder: Path, source: str) -> Blueprint:
+        """Read a plugin from disk, from the source of that name.
+
+        Raises ManifestError, LoadError, or Unconfined.
+        """
         config = self._config
         manifest = self._read(folder)
         if manifest.id != plugin:
@@ -123,6 +136,7 @@ class Blueprints:
                 manifest=manifest,
                 authority=authority,
                 confined=confined,
+                trusted=_trusted(config, plugin, real, source),
                 enforcement=self._enforcement,
                 limits=limits_of(manifest, config),
                 scratch=scratch,

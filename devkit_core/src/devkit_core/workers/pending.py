@@ -122,6 +122,8 @@ _CLASSES: dict[str, type[ExecutionError]] = {
     "function-missing": FunctionMissing,
     "input-not-text": ExecutionError,
     "input-not-json": ExecutionError,
+    "input-has-nul": ExecutionError,
+    "result-null": ExecutionError,
     "result-type": ExecutionError,
     "result-not-text": ExecutionError,
     "cancelled": ExecutionError,

@@ -1,0 +1,1 @@
+"""Runs shared libraries as plugins, each in a confined worker."""
