@@ -33,9 +33,18 @@ def test_every_member_has_one_version(root):
 
 
 def test_requirements_name_every_member(root):
-    listed = set(re.findall(r"^-e \./(\S+)$", (root / "requirements.txt").read_text(), re.MULTILINE))
-    members = {str(p.parent.relative_to(root)) for p in root.glob("devkit_*/**/pyproject.toml")}
-    assert listed == members
+    """requirements.txt has what devkit-platform depends on, requirements-dev.txt the other members."""
+    usual, others = (
+        set(re.findall(r"^-e \./(\S+)$", (root / name).read_text(), re.MULTILINE))
+        for name in ("requirements.txt", "requirements-dev.txt")
+    )
+    members = {
+        tomllib.loads(path.read_text())["project"]["name"]: str(path.parent.relative_to(root))
+        for path in root.glob("devkit_*/**/pyproject.toml")
+    }
+    platform = tomllib.loads((root / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert usual == {members[re.split(r"[\[ <>=]", need)[0]] for need in platform}
+    assert others == set(members.values()) - usual
 
 
 def test_environment_variables_are_declared(tracked, root):
