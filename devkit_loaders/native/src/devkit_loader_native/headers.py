@@ -14,7 +14,7 @@ _MACH_KINDS = {1: "object file", 2: "program", 6: "library", 8: "library"}
 _PE_MACHINES = {0x14C: "x86", 0x8664: "x86-64", 0x1C4: "ARM", 0xAA64: "aarch64"}
 _LOAD, _INTERPRETER = 1, 3  # PT_LOAD, PT_INTERP
 _DYNAMIC_SYMBOLS = 11  # SHT_DYNSYM
-_SYMBOLS = 1 << 20  # of a table that are looked at
+_SYMBOLS, _LONGEST = 1 << 20, 1024  # of a table that are looked at, and of a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def read(head: bytes) -> Header | None:
             return Header("Mach-O", "any", 64, "library")
         if head.startswith(b"MZ"):
             return _pe(head)
-    except struct.error:
+    except (struct.error, IndexError):
         pass
     return None
 
@@ -115,9 +115,9 @@ def exports(data: bytes) -> frozenset[str] | None:
 
 def _defined(table: bytes, names: bytes, wide: bool, order: str) -> list[str]:
     symbol = struct.Struct(f"{order}I2xH16x" if wide else f"{order}I10xH")
-    found = []
-    for name, section in symbol.iter_unpack(table[: len(table) // symbol.size * symbol.size][:_SYMBOLS]):
-        if section:
-            end = names.find(b"\0", name)
-            found.append(names[name:end].decode("ascii", "replace"))
-    return found
+    whole = min(len(table) // symbol.size, _SYMBOLS) * symbol.size
+    return [
+        names[name : name + _LONGEST].split(b"\0", 1)[0].decode("utf-8", "replace")
+        for name, section in symbol.iter_unpack(table[:whole])
+        if section
+    ]

@@ -59,9 +59,10 @@ class Library:
         self._failure = failure
         self._system = ffi.dlopen(None)
         self._name = os.path.basename(path)
+        complaint = self._system.dlerror  # looked up first: a look-up clears what it would tell
         self._handle = self._system.dlopen(os.fsencode(path), _NOW | _LOCAL)
         if self._handle == _NULL:
-            why = _string(self._system.dlerror()).replace(f"{path}: ", "")
+            why = _string(complaint()).replace(f"{path}: ", "")
             raise failure("library-unloadable", f"{self._name} can't be loaded: {why}", _hint(why))
         create = self._system.dlsym(self._handle, b"create_plugin")
         if create == _NULL:
