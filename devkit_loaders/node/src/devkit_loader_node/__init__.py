@@ -1,0 +1,1 @@
+"""Runs JavaScript and TypeScript plugins, each in a confined Node.js process."""

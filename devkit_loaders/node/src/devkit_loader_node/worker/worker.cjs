@@ -1,0 +1,366 @@
+'use strict'
+// A DevKit worker for one plugin: speaks the worker protocol on descriptor 3.
+//
+// All that this file needs of JavaScript's own objects is taken before the plugin is loaded, so that one that
+// changes prototypes or globals still gets its calls and still answers them.
+
+const { writeSync } = require('fs')
+const { isUtf8 } = require('buffer')
+const { Socket } = require('net')
+const { KIND, TEXT, END, ITEM, STREAM, HEADER, Reader, allocUnsafe, byteLength, encode, from, header, subarray, u32, uncurry } = require('./frames.cjs')
+const { Broken, failure, traceback } = require('./failure.cjs')
+const { load } = require('./plugin.cjs')
+const { install } = require('./resolving.cjs')
+
+const CHANNEL = 3
+const READ = 256 * 1024
+const SMALL = 16 * 1024 // characters of an answer that is written from the buffer we keep
+
+const exit = process.exit.bind(process)
+const { parse, stringify } = JSON
+const { concat } = Buffer
+const { isView } = ArrayBuffer
+const { asyncIterator, iterator } = Symbol
+const slice = uncurry(Buffer.prototype.utf8Slice)
+const write = uncurry(Buffer.prototype.utf8Write)
+const wellFormed = uncurry(String.prototype.isWellFormed)
+const push = uncurry(Array.prototype.push)
+const shift = uncurry(Array.prototype.shift)
+const abort = uncurry(AbortController.prototype.abort)
+const get = uncurry(Map.prototype.get)
+const has = uncurry(Map.prototype.has)
+const set = uncurry(Map.prototype.set)
+const remove = uncurry(Map.prototype.delete)
+const keys = uncurry(Map.prototype.keys)
+const Controller = AbortController
+const Pending = Promise
+const soon = setImmediate
+
+const config = parse(process.argv[2])
+process.argv.length = 2 // a plugin finds no arguments, and not its own path as the program's
+
+const answer = allocUnsafe(HEADER + 3 * SMALL)
+const received = allocUnsafe(READ)
+const parts = new Map() // inputs that come in chunks, by call
+const open = new Map() // calls that have begun and not ended
+const queue = [] // calls that wait for the one before them
+let plugin = null
+let limit = 64 << 20
+let frame = 1 << 20
+let window = 1 << 20
+let waiting = false // whether the channel has not taken all that was written
+let ending = 0 // the exit status and one, once the end waits for what was written
+let stage = true // while loading, initialize or shutdown runs
+
+// -- writing
+
+function send (bytes, size = bytes.length) {
+  let sent = 0
+  if (!waiting) {
+    try {
+      sent = writeSync(CHANNEL, bytes, 0, size)
+    } catch (error) {
+      if (error.code !== 'EAGAIN') return exit(0) // the host is gone
+    }
+    if (sent === size) return
+    waiting = true
+  }
+  channel.write(from(subarray(bytes, sent, size)), () => {
+    waiting = channel.writableLength > 0
+    if (ending > 0 && !waiting) exit(ending - 1)
+  })
+}
+
+function bytesOf (value) {
+  if (typeof value === 'string') {
+    if (!wellFormed(value)) throw new Broken('result-not-text', "the result can't be written as UTF-8: it has half a surrogate pair")
+    const size = byteLength(value)
+    if (size > limit) throw tooLarge(size)
+    return from(value)
+  }
+  if (isView(value)) value = from(value.buffer, value.byteOffset, value.byteLength)
+  else if (value instanceof ArrayBuffer) value = from(value)
+  else throw new Broken('result-type', `execute returned ${kindOf(value)}, not a string or bytes`, 'return text, as JSON.stringify(result)')
+  if (value.length > limit) throw tooLarge(value.length)
+  return value
+}
+
+function kindOf (value) {
+  if (value === null || value === undefined) return String(value)
+  return typeof value === 'object' ? `an object (${value.constructor?.name ?? 'without prototype'})` : `a ${typeof value}`
+}
+
+function tooLarge (size) {
+  return new Broken('payload-too-large', `the result has ${size} bytes; the limit is ${limit}`)
+}
+
+/** Send an answer, or one item of it, in as many frames as it needs. */
+function sendParts (kind, flags, call, data, last) {
+  let at = 0
+  while (data.length - at > frame) {
+    send(encode(kind, flags, 0, call, data, at, at + frame))
+    at += frame
+    kind = KIND.CHUNK
+    flags &= TEXT
+  }
+  send(encode(kind, flags | last, 0, call, data, at))
+}
+
+function sendResult (call, value) {
+  if (typeof value === 'string' && value.length <= SMALL && wellFormed(value)) {
+    const size = write(answer, value, HEADER)
+    header(answer, KIND.RESULT, TEXT | END, 0, call, size)
+    send(answer, HEADER + size)
+  } else {
+    sendParts(KIND.RESULT, typeof value === 'string' ? TEXT : 0, call, bytesOf(value), END)
+  }
+}
+
+function sendError (call, error) {
+  let body = from(failure(error, config.folder))
+  if (body.length > frame) body = from('{"code":"plugin-raised"}')
+  send(encode(KIND.ERROR, 0, 0, call, body))
+}
+
+// -- calls
+
+/** What a function gets beside its input; its signal says that nobody waits for the answer any more. */
+class Context {
+  #controller = null
+
+  get signal () {
+    this.#controller ??= new Controller()
+    return this.#controller.signal
+  }
+
+  static abort (context) {
+    if (context.#controller !== null) abort(context.#controller)
+  }
+}
+const abandon = Context.abort
+
+function begin ({ fn, call, text, data, cancelled }) {
+  if (cancelled) return sendError(call, new Broken('cancelled', 'the call was cancelled'))
+  if (plugin.concurrency > 1) send(encode(KIND.STARTED, 0, 0, call))
+  const context = new Context()
+  try {
+    if (fn >= plugin.functions.length) throw new Broken('function-missing', `there is no function ${fn}`)
+    const value = plugin.functions[fn](inputOf(fn, text, data), context)
+    if (typeof value === 'string') return sendResult(call, value)
+    const entry = { context, credit: window, resume: null }
+    if (typeof value?.then === 'function') {
+      set(open, call, entry)
+      later(call, value)
+    } else if (streams(value)) {
+      set(open, call, entry)
+      stream(call, value)
+    } else {
+      sendResult(call, value)
+    }
+  } catch (error) {
+    sendError(call, error)
+  }
+}
+
+function inputOf (fn, text, data) {
+  if (typeof data === 'string' || (fn === 0 && plugin.bytes)) return data
+  if (!text && !isUtf8(data)) {
+    throw new Broken('input-not-text', 'the input is not UTF-8', "export `input = 'bytes'` to take any input")
+  }
+  return slice(data, 0, data.length)
+}
+
+function streams (value) {
+  return typeof value === 'object' && value !== null && (typeof value.next === 'function' || asyncIterator in value)
+}
+
+async function later (call, promise) {
+  let value
+  try {
+    value = await promise
+  } catch (error) {
+    return finish(call, () => sendError(call, error))
+  }
+  if (streams(value) && has(open, call)) return stream(call, value)
+  finish(call, () => sendResult(call, value))
+}
+
+/** Answer a call, unless it was cancelled and so answered already, and begin those that waited for it. */
+function finish (call, tell) {
+  if (!remove(open, call)) return
+  try {
+    tell()
+  } catch (error) {
+    sendError(call, error)
+  }
+  advance()
+}
+
+async function stream (call, items) {
+  const entry = get(open, call)
+  let first = true
+  let count = 0
+  try {
+    const source = items[asyncIterator]?.() ?? items[iterator]?.() ?? items
+    for (;;) {
+      const { value, done } = await source.next()
+      if (!has(open, call)) return source.return?.()
+      if (done) break
+      const data = bytesOf(value)
+      const text = typeof value === 'string' ? TEXT : 0
+      sendParts(first ? KIND.RESULT : KIND.CHUNK, first ? text | STREAM : text, call, data, ITEM)
+      first = false
+      entry.credit -= data.length
+      while (entry.credit <= 0 && has(open, call)) await new Pending((resolve) => { entry.resume = resolve })
+      if (++count % 64 === 0) await new Pending(soon) // let a cancel be read
+    }
+    finish(call, () => send(encode(first ? KIND.RESULT : KIND.CHUNK, first ? END | STREAM : END, 0, call)))
+  } catch (error) {
+    finish(call, () => sendError(call, error))
+  }
+}
+
+function advance () {
+  while (queue.length > 0 && open.size < plugin.concurrency) begin(shift(queue))
+}
+
+function take (call) {
+  if (queue.length > 0 || open.size >= plugin.concurrency) push(queue, call)
+  else begin(call)
+}
+
+function cancel (call) {
+  const entry = get(open, call)
+  if (entry !== undefined) {
+    remove(open, call)
+    sendError(call, new Broken('cancelled', 'the call was cancelled'))
+    abandon(entry.context)
+    entry.resume?.()
+    return advance()
+  }
+  for (const each of queue) if (each.call === call) each.cancelled = true
+}
+
+// -- what the host says
+
+const reader = new Reader((kind, flags, fn, call, bytes, start, end) => {
+  const text = (flags & TEXT) !== 0
+  switch (kind) {
+    case KIND.CALL:
+      if (flags & END) {
+        const whole = text && (fn > 0 || !plugin.bytes)
+        take({ fn, call, text, data: whole ? slice(bytes, start, end) : from(subarray(bytes, start, end)), cancelled: false })
+      } else {
+        set(parts, call, { fn, text, data: [from(subarray(bytes, start, end))] })
+      }
+      break
+    case KIND.CHUNK: {
+      const input = get(parts, call)
+      push(input.data, from(subarray(bytes, start, end)))
+      if (flags & END) {
+        remove(parts, call)
+        take({ fn: input.fn, call, text: input.text, data: concat(input.data), cancelled: false })
+      }
+      break
+    }
+    case KIND.CANCEL:
+      cancel(call)
+      break
+    case KIND.CREDIT: {
+      const entry = get(open, call)
+      if (entry !== undefined) {
+        entry.credit += u32(bytes, start)
+        entry.resume?.()
+      }
+      break
+    }
+    case KIND.PING:
+      send(encode(KIND.PONG, 0, 0, 0, bytes, start, end))
+      break
+    case KIND.WELCOME: {
+      const agreed = parse(slice(bytes, start, end))
+      limit = agreed.payload
+      frame = agreed.frame
+      window = agreed.window
+      break
+    }
+    case KIND.INITIALIZE:
+      lifecycle(plugin.initialize)
+      break
+    case KIND.SHUTDOWN:
+      lifecycle(plugin.shutdown, true)
+      break
+  }
+})
+
+async function lifecycle (step, last = false) {
+  stage = true
+  try {
+    if (step !== null) await step()
+    send(encode(KIND.RESULT, END, 0, 0))
+  } catch (error) {
+    sendError(0, error)
+  }
+  stage = false
+  if (last) end(0)
+}
+
+/** End the process when all that was written is on its way. */
+function end (status) {
+  if (!waiting) exit(status)
+  ending = status + 1
+}
+
+// What a plugin leaves unhandled ends its worker, as it ends Node: the calls that had begun fail with it, and
+// those that had not go to a fresh one.
+process.on('uncaughtException', (error) => {
+  for (const call of keys(open)) sendError(call, error)
+  if (stage) sendError(0, error)
+  let text
+  try {
+    text = traceback(error, config.folder)
+  } catch {
+    text = '(an uncaught exception that can\'t be shown)'
+  }
+  writeSync(2, `Uncaught ${text}\n`)
+  end(1)
+})
+
+async function start () {
+  try {
+    install(config)
+    plugin = await load(config)
+  } catch (error) {
+    return refuse(error)
+  }
+  stage = false
+  const functions = { execute: 0 }
+  config.functions.forEach((name, index) => { functions[name] = index + 1 })
+  const hello = {
+    protocol: 1,
+    language: 'javascript',
+    version: process.versions.node,
+    features: ['chunk', 'credit', 'started'],
+    functions,
+    concurrency: plugin.concurrency
+  }
+  send(encode(KIND.HELLO, 0, 0, 0, from(stringify(hello))))
+}
+
+function refuse (error) {
+  const told = parse(failure(error, config.folder))
+  if (told.code === 'plugin-raised') told.code = 'load-failed'
+  send(encode(KIND.ERROR, 0, 0, 0, from(stringify(told))))
+  end(70)
+}
+
+const channel = new Socket({
+  fd: CHANNEL,
+  readable: true,
+  writable: true,
+  onread: { buffer: received, callback: (size) => { reader.feed(received, size) } }
+})
+channel.on('end', () => exit(0)) // the host is gone
+channel.on('error', () => exit(0))
+channel.resume()
+start()
