@@ -34,6 +34,7 @@ def test_defaults_are_the_documented_ones():
         "max_payload_mb": 64,
         "loader_order": (),
         "trusted_plugins": (),
+        "registry_urls": (),
         "disabled_extensions": (),
     }
     assert promised.items() <= dataclasses.asdict(PluginSystemConfig()).items()
@@ -80,6 +81,8 @@ def test_reports_every_problem():
     ("loader_order", [1]), ("loader_order", ["../x"]), ("loader_order", ["a"] * 101),
     ("disabled_extensions", ["a\nb"]), ("default_permissions", ["filesystem:eat"]),
     ("default_permissions", [""]), ("trusted_plugins", ["../x"]), ("trusted_plugins", ["a/b"]),
+    ("registry_urls", ["/srv/x"]), ("registry_urls", ["file://host/x"]), ("registry_urls", ["ftp://x/y"]),
+    ("registry_urls", ["https://name:secret@x/y"]),
 ])  # fmt: skip
 def test_refuses(name, value):
     with pytest.raises(ConfigError) as caught:

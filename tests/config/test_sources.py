@@ -124,7 +124,8 @@ def test_a_fifo_is_not_waited_for(places):
 
 LOOSE = [
     "enable_sandbox = false", "allow_unconfined = true", "default_permissions = ['filesystem:read']",
-    "memory_limit_mb = 257", "max_payload_mb = 65", "loader_order = ['x']", "disabled_extensions = ['a']",
+    "memory_limit_mb = 257", "max_payload_mb = 65", "loader_order = ['x']", "registry_urls = ['file:///x']",
+    "disabled_extensions = ['a']",
     "trusted_plugins = ['x']", "plugin_dir = '..'", "plugin_dir = '/tmp'", "plugin_dir = 'out'",
 ]  # fmt: skip
 

@@ -1,4 +1,8 @@
-"""The one door for loaders and extensions: all they may import."""
+"""The one door for loaders and extensions: all they may import.
+
+Each name is imported when it is first used, those of the command line and of packing too: nothing below
+imports them, and an extension that has no commands never loads them.
+"""
 
 from __future__ import annotations
 
@@ -9,30 +13,39 @@ __all__ = [
     "Call",
     "CallTimeout",
     "Check",
+    "Child",
     "CommandSpec",
+    "ConfigError",
     "DevKitError",
     "Enforcement",
     "Entry",
     "EntryPointError",
     "ExecutionError",
+    "Facts",
     "Finding",
     "Fit",
     "Found",
     "FunctionMissing",
+    "Group",
     "InitializeFailed",
     "Instance",
+    "IntegrityError",
     "Limits",
     "LoadError",
     "LoadRequest",
     "Loader",
     "Manifest",
+    "ManifestError",
+    "NotFound",
     "PayloadTooLarge",
     "PendingCall",
     "Permission",
     "PermissionRequest",
     "Place",
+    "Places",
     "PluginEvent",
     "PluginRaised",
+    "PluginSystemConfig",
     "Problem",
     "Query",
     "Reach",
@@ -42,13 +55,27 @@ __all__ = [
     "Result",
     "Runtime",
     "SearchResult",
+    "Session",
     "Source",
+    "StateError",
+    "Styled",
+    "Table",
+    "UsageError",
     "WorkerCrashed",
     "WorkerLoader",
     "WorkerSpec",
+    "collect",
+    "command",
+    "dry_run",
     "hookimpl",
+    "pack",
+    "parse_version",
+    "pass_session",
     "python_runtime",
     "reach",
+    "read_bounded",
+    "read_manifest",
+    "select",
 ]
 
 _HOMES = {
@@ -56,30 +83,39 @@ _HOMES = {
     "Call": "devkit_core.loading.call",
     "CallTimeout": "devkit_core.errors",
     "Check": "devkit_core.loading.extending",
+    "Child": "devkit_core.cli.grammar",
     "CommandSpec": "devkit_core.loading.extending",
+    "ConfigError": "devkit_core.errors",
     "DevKitError": "devkit_core.errors",
     "Enforcement": "devkit_core.sandbox.probe",
     "Entry": "devkit_core.loading.loader",
     "EntryPointError": "devkit_core.errors",
     "ExecutionError": "devkit_core.errors",
+    "Facts": "devkit_core.cli.output",
     "Finding": "devkit_core.loading.extending",
     "Fit": "devkit_core.loading.loader",
     "Found": "devkit_core.loading.source",
     "FunctionMissing": "devkit_core.errors",
+    "Group": "devkit_core.cli.grammar",
     "InitializeFailed": "devkit_core.errors",
     "Instance": "devkit_core.loading.loader",
+    "IntegrityError": "devkit_core.errors",
     "Limits": "devkit_core.sandbox.plan",
     "LoadError": "devkit_core.errors",
     "LoadRequest": "devkit_core.loading.loader",
     "Loader": "devkit_core.loading.loader",
     "Manifest": "devkit_core.model.manifest",
+    "ManifestError": "devkit_core.errors",
+    "NotFound": "devkit_core.errors",
     "PayloadTooLarge": "devkit_core.errors",
     "PendingCall": "devkit_core.workers.pending",
     "Permission": "devkit_core.model.permissions",
     "PermissionRequest": "devkit_core.model.permissions",
     "Place": "devkit_core.errors",
+    "Places": "devkit_core.config.places",
     "PluginEvent": "devkit_core.events.bus",
     "PluginRaised": "devkit_core.errors",
+    "PluginSystemConfig": "devkit_core.config.schema",
     "Problem": "devkit_core.errors",
     "Query": "devkit_core.loading.source",
     "Reach": "devkit_core.sandbox.reach",
@@ -89,40 +125,70 @@ _HOMES = {
     "Result": "devkit_core.protocol.messages",
     "Runtime": "devkit_core.sandbox.runtimes",
     "SearchResult": "devkit_core.loading.source",
+    "Session": "devkit_core.cli.session",
     "Source": "devkit_core.loading.source",
+    "StateError": "devkit_core.errors",
+    "Styled": "devkit_core.cli.output",
+    "Table": "devkit_core.cli.output",
+    "UsageError": "devkit_core.errors",
     "WorkerCrashed": "devkit_core.errors",
     "WorkerLoader": "devkit_core.loading.worker_loader",
     "WorkerSpec": "devkit_core.loading.worker_loader",
+    "collect": "devkit_core.catalog.packing",
+    "command": "devkit_core.cli.grammar",
+    "dry_run": "devkit_core.cli.grammar",
     "hookimpl": "devkit_core.hooks.specs",
+    "pack": "devkit_core.catalog.packing",
+    "parse_version": "devkit_core.model.versions",
+    "pass_session": "devkit_core.cli.grammar",
     "python_runtime": "devkit_core.sandbox.runtimes",
     "reach": "devkit_core.sandbox.reach",
+    "read_bounded": "devkit_core.config.files",
+    "read_manifest": "devkit_core.loading.folder",
+    "select": "devkit_core.loading.searching",
 }
 
 if TYPE_CHECKING:
+    from devkit_core.catalog.packing import collect, pack
+    from devkit_core.cli.grammar import Child, Group, command, dry_run, pass_session
+    from devkit_core.cli.output import Facts, Styled, Table
+    from devkit_core.cli.session import Session
+    from devkit_core.config.files import read_bounded
+    from devkit_core.config.places import Places
+    from devkit_core.config.schema import PluginSystemConfig
     from devkit_core.errors import (
         CallTimeout,
+        ConfigError,
         DevKitError,
         EntryPointError,
         ExecutionError,
         FunctionMissing,
         InitializeFailed,
+        IntegrityError,
         LoadError,
+        ManifestError,
+        NotFound,
         PayloadTooLarge,
         Place,
         PluginRaised,
         Problem,
         ResourceExhausted,
+        StateError,
+        UsageError,
         WorkerCrashed,
     )
     from devkit_core.events.bus import PluginEvent
     from devkit_core.hooks.specs import hookimpl
     from devkit_core.loading.call import Call
     from devkit_core.loading.extending import Check, CommandSpec, Finding
+    from devkit_core.loading.folder import read_manifest
     from devkit_core.loading.loader import Entry, Fit, Instance, Loader, LoadRequest
+    from devkit_core.loading.searching import select
     from devkit_core.loading.source import Found, Query, Release, ReleaseNeed, SearchResult, Source
     from devkit_core.loading.worker_loader import WorkerLoader, WorkerSpec
     from devkit_core.model.manifest import Manifest
     from devkit_core.model.permissions import Permission, PermissionRequest
+    from devkit_core.model.versions import parse_version
     from devkit_core.protocol.messages import Result
     from devkit_core.sandbox.authority import Authority
     from devkit_core.sandbox.plan import Limits

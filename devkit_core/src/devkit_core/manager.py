@@ -81,7 +81,7 @@ class PluginManager:
         own = self._sources
         if own is None:
             own = builtin_sources(self.config, self.places)
-        self.registry.replace(discover([*own, *self.extensions.sources()]))
+        self.registry.replace(discover([*own, *self.extensions.sources(self.config, self.places)]))
         return list(self.registry)
 
     def list_plugins(self) -> list[PluginInfo]:

@@ -82,7 +82,8 @@ class Session:
         """Return where plugins are looked for: the core's own places, then those of extensions."""
         from devkit_core.catalog.folders import builtin_sources
 
-        return [*builtin_sources(self.settings.config, self.places), *self.extensions.sources()]
+        config = self.settings.config
+        return [*builtin_sources(config, self.places), *self.extensions.sources(config, self.places)]
 
     @cached_property
     def rows(self) -> list[PluginInfo]:

@@ -26,6 +26,7 @@ __all__ = [
 
 Value = str | int | float | bool | tuple[str, ...]
 
+_ADDRESS = re.compile(r"(file:///|https?://[^/@]+)[^#?]*")
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?", re.IGNORECASE)
 
 
@@ -146,6 +147,14 @@ class PluginSystemConfig:
             loosens=_adds,
         ),
     )
+    registry_urls: tuple[str, ...] = field(
+        default=(),
+        metadata=_about(
+            "Catalogues that are asked before the one DevKit brings, nearest first: file:// and a folder's "
+            "path.",
+            loosens=_adds,
+        ),
+    )
     disabled_extensions: tuple[str, ...] = field(
         default=(),
         metadata=_about(
@@ -213,11 +222,22 @@ def _texts(which: Setting, value: Any) -> tuple[str, ...]:
     for each in value:
         if not each.strip() or not each.isprintable() or len(each) > 200:
             raise ConfigError(f"{which.name} has an entry that can't be meant: {_shown(each)}")
+        if which.name == "registry_urls":
+            _check_address(each.strip())
+            continue
         folder = which.name == "trusted_plugins" and each.startswith("/")
         if which.name != "default_permissions" and not folder and not _NAME.fullmatch(each):
             raise ConfigError(f"{which.name} has an entry that is no name: {_shown(each)}")
     texts = tuple(dict.fromkeys(each.strip() for each in value))
     return _permissions(texts) if which.name == "default_permissions" and texts else texts
+
+
+def _check_address(text: str) -> None:
+    if not _ADDRESS.fullmatch(text):
+        raise ConfigError(
+            f"registry_urls has an entry that is no address of a catalogue: {_shown(text)}",
+            hint="Write file:// and the absolute path of a folder, as file:///srv/catalogue.",
+        )
 
 
 def _permissions(texts: tuple[str, ...]) -> tuple[str, ...]:

@@ -14,6 +14,8 @@ from devkit_core.hooks.entrypoints import EXTENSIONS, LOADERS, EntryPoint, scan
 from devkit_core.hooks.registration import ExtensionRecord, Registrations, by_position
 
 if TYPE_CHECKING:
+    from devkit_core.config.places import Places
+    from devkit_core.config.schema import PluginSystemConfig
     from devkit_core.events.bus import PluginEvent
     from devkit_core.loading.extending import Check, CommandSpec
     from devkit_core.loading.loader import Loader
@@ -104,15 +106,21 @@ class Extensions:
             self._loaders = [found[name] for name in sorted(found)]
         return list(self._loaders)
 
-    def sources(self) -> list[Source]:
-        """Return the further sources of plugins, in order of name; the hook is called each time."""
+    def sources(self, config: PluginSystemConfig | None = None, places: Places | None = None) -> list[Source]:
+        """Return the further sources of plugins, in order of name; the hook is called each time.
+
+        `config` and `places` are the host's (default: the defaults, and those of the current folder).
+        """
         if not self._all.implementations("devkit_register_sources", (EXTENSIONS,)):
             return []
+        from devkit_core.config.places import Places
+        from devkit_core.config.schema import PluginSystemConfig
         from devkit_core.loading.source import Source
 
+        given = {"config": config or PluginSystemConfig(), "places": places or Places.find()}
         found: dict[str, Source] = {}
         kind: type[Source] = Source  # type: ignore[type-abstract]  # is asked about, never made
-        for who, source in self._collect("devkit_register_sources", (EXTENSIONS,), kind):
+        for who, source in self._collect("devkit_register_sources", (EXTENSIONS,), kind, **given):
             name, rank = getattr(source, "name", None), getattr(source, "rank", None)
             if not isinstance(name, str) or not _NAME.fullmatch(name):
                 self._refuse(who, f"a source, {type(source).__name__}, has no usable name: {name!r}")
@@ -239,9 +247,11 @@ class Extensions:
 
         return tell
 
-    def _collect(self, hook: str, groups: Sequence[str], kind: type[T]) -> Iterator[tuple[EntryPoint, T]]:
+    def _collect(
+        self, hook: str, groups: Sequence[str], kind: type[T], **given: Any
+    ) -> Iterator[tuple[EntryPoint, T]]:
         """Call a hook that returns a sequence; yield its items that are of the kind, and who brought them."""
-        for who, result in self._all.answers(hook, groups):
+        for who, result in self._all.answers(hook, groups, **given):
             try:
                 items = list(islice(result, _MOST))
             except (Exception, SystemExit) as error:  # noqa: BLE001 - an extension's code may raise anything

@@ -127,11 +127,11 @@ class Registrations:
         found.sort(key=lambda each: (not each.tryfirst, each.trylast, each.plugin_name))
         return [(self._registered[each.plugin_name].point, each) for each in found]
 
-    def answers(self, hook: str, groups: Sequence[str]) -> Iterator[tuple[EntryPoint, Any]]:
-        """Call a hook without arguments; yield who answered, and what, leaving out None."""
+    def answers(self, hook: str, groups: Sequence[str], **given: Any) -> Iterator[tuple[EntryPoint, Any]]:
+        """Call a hook with those of the arguments that each takes; yield who answered what, but not None."""
         for who, each in self.implementations(hook, groups):
             try:
-                result = each.function()
+                result = each.function(*(given[name] for name in each.argnames))
             except (Exception, SystemExit) as error:  # noqa: BLE001 - an extension's code may raise anything
                 self.failed(who, hook, error)
                 continue

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
+    from devkit_core.config.places import Places
+    from devkit_core.config.schema import PluginSystemConfig
     from devkit_core.events.bus import PluginEvent
     from devkit_core.loading.call import Call, Result
     from devkit_core.loading.extending import Check, CommandSpec
@@ -52,10 +54,11 @@ def devkit_register_commands() -> Sequence[CommandSpec]:  # type: ignore[empty-b
 
 
 @hookspec
-def devkit_register_sources() -> Sequence[Source]:  # type: ignore[empty-body]
+def devkit_register_sources(config: PluginSystemConfig, places: Places) -> Sequence[Source]:  # type: ignore[empty-body]
     """Return further places where plugins are found.
 
-    Called once by every discovery, before any folder is read.
+    Called once by every discovery, before any folder is read, with the host's settings and folders. An
+    implementation may leave out what it has no use for.
 
     Example::
 

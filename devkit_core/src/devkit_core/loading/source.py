@@ -48,8 +48,8 @@ class Release:
 class Query:
     """What a search asks for; words are looked for in id, name, description and tags.
 
-    Filters all hold together, `tags` by any of them. `sort` is one of relevance, downloads, rating,
-    updated, name and price. `limit` and `offset` cut the page after sorting.
+    Filters all hold together, `tags` by any of them; `searching.select` is what they mean. `sort` is one
+    of relevance, downloads, rating, updated, name and price. `limit` and `offset` cut the page after sorting.
     """
 
     text: str = ""
@@ -65,10 +65,12 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A plugin that a search found, in its newest version.
+    """A plugin on offer, in its newest version.
 
-    `facts` is JSON-ready and holds what only some sources know: category, publisher, licence, pricing,
-    rating, downloads.
+    `facts` is JSON-ready and holds what only some sources know. These keys have one meaning everywhere:
+    `category`, `publisher` (with `name` and `verified`), `licensing` (with `license`, `is_free` and
+    `pricing`), `stats` (with `downloads`, `rating` and `rating_count`), `updated_at`; a number that nobody
+    has measured is null.
     """
 
     id: str
@@ -130,3 +132,10 @@ class Source(ABC):
     def search(self, query: Query) -> SearchResult:
         """Return the plugins on offer that match; called by `devkit plugin search`. Raises DevKitError."""
         return SearchResult()
+
+    def describe(self, plugin: str) -> Found | None:
+        """Return what is known of one plugin, in its newest version, or None where it isn't on offer.
+
+        Called by `devkit plugin info`. Raises DevKitError where the source can't answer.
+        """
+        return None
