@@ -26,7 +26,7 @@ PAGES = [
 ]
 SECONDS = 100
 _BLOCK = re.compile(
-    r"(?:^<!-- (?P<comment>.*?) -->\n+)?^```(?P<language>console|bash|python)\n(?P<text>.*?)^```$",
+    r"(?:^<!-- (?P<comment>[^\n]*?) -->\n+)?^```(?P<language>console|bash|python)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
 _NEEDS = re.compile(r"^<!-- needs: (.+) -->$", re.MULTILINE)

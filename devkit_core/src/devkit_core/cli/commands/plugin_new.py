@@ -64,7 +64,8 @@ def new(session: Session, plugin: str, lang: str, parent: Path | None, dry_run: 
     if dry_run:
         session.output.say(f"would make {folder}")
     else:
-        session.output.say(f'made {folder}; try: devkit plugin run {plugin} "hello"')
+        build = f"make -C {folder} && " if "Makefile" in files else ""
+        session.output.say(f'made {folder}; try: {build}devkit plugin run {plugin} "hello"')
 
 
 def _template(session: Session, lang: str) -> Path:
