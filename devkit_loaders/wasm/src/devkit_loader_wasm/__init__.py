@@ -1,0 +1,1 @@
+"""Runs WebAssembly plugins in the host's process, with wasmtime as their boundary."""

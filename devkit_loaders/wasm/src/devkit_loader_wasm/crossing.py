@@ -1,0 +1,379 @@
+"""Calls into an instance: wasmtime's C interface, or its slower Python one.
+
+`Func.__call__` costs some 40 µs, the C interface 1.5. It is reached by cffi, on the library that wasmtime's
+wheel brings and on the pointers that its private attributes hold; so the version is pinned, and a self-check
+decides once a process whether it is used.
+
+A call is a generator: it yields whenever a slice of time is over and returns what the function returned.
+Code then runs on a stack of its own, so that a call which one thread began can be resumed by another, or
+dropped. On the slower way a call never yields, and `Halt` ends it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import sys
+import threading
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+
+from devkit_loader_wasm.engine import SLICE, configure
+
+if TYPE_CHECKING:
+    import wasmtime
+
+    from devkit_loader_wasm.sections import Signature
+
+__all__ = ["Calls", "Exited", "Halt", "Halted", "OutOfBounds", "Trapped", "calls", "self_check", "translate"]
+
+_DECLARATIONS = """
+typedef struct { uint8_t kind; union { uint32_t u32; uint64_t u64; uint64_t room[3]; } of; } value;
+void *wasmtime_func_call_async(
+    void *, const void *, const value *, size_t, value *, size_t, void **, void **);
+bool wasmtime_call_future_poll(void *);
+void wasmtime_call_future_delete(void *);
+void wasmtime_context_set_epoch_deadline(void *, uint64_t);
+void wasmtime_context_epoch_deadline_async_yield_and_update(void *, uint64_t);
+uint8_t *wasmtime_memory_data(void *, const void *);
+size_t wasmtime_memory_data_size(void *, const void *);
+"""
+_FIRST = 2  # ticks until a call yields first, so that an event loop is held up for this long at most
+
+
+class Trapped(Exception):
+    """The code broke a rule of WebAssembly or gave up; `backtrace` names its functions."""
+
+    def __init__(self, message: str, backtrace: str) -> None:
+        super().__init__(message)
+        self.backtrace = backtrace
+
+
+class Exited(Exception):
+    """The code called `proc_exit`."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"it exited with status {status}")
+        self.status = status
+
+
+class Halted(Exception):
+    """The code was told to stop."""
+
+
+class OutOfBounds(Exception):
+    """The code named memory that it doesn't have."""
+
+
+class Halt:
+    """Tells code on another thread to stop: between slices, in a tick's callback, or in its sleep."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def set(self) -> None:
+        """Stop it; may be called from any thread."""
+        self._event.set()
+
+    def is_set(self) -> bool:
+        """Whether it was told to stop."""
+        return self._event.is_set()
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep in the code's place, until it is told to stop at the latest."""
+        self._event.wait(min(seconds, threading.TIMEOUT_MAX))
+
+    def guard(self, store: wasmtime.Store) -> Any:
+        """Look at every tick whether to stop, and return what must live as long as the store."""
+        from wasmtime import _bindings as c
+
+        stopped = ctypes.create_string_buffer(b"stopped")
+
+        def look(_context: Any, _data: Any, delta: Any, _kind: Any) -> int:
+            if self._event.is_set():
+                error = c.wasmtime_error_new(ctypes.cast(stopped, ctypes.POINTER(ctypes.c_char)))
+                return ctypes.cast(error, ctypes.c_void_p).value or 0
+            delta[0] = SLICE
+            return 0
+
+        kind = c._wasmtime_store_epoch_deadline_callback.argtypes[1]
+        callback = kind(look)
+        none = c._wasmtime_store_epoch_deadline_callback.argtypes[3]()
+        c.wasmtime_store_epoch_deadline_callback(store.ptr(), callback, None, none)
+        store.set_epoch_deadline(SLICE)
+        return callback
+
+
+class Calls(Protocol):
+    """What a guest uses of its instance; one call at a time."""
+
+    yields: bool
+
+    def function(self, name: str, signature: Signature) -> Any:
+        """Return an export, which has that signature, as `call` takes it."""
+        ...
+
+    def call(self, function: Any, *values: int) -> Generator[None, None, int]:
+        """Call a function; numbers are unsigned, no result is 0. Raises Trapped, Exited or Halted."""
+        ...
+
+    def write(self, at: int, data: bytes) -> None:
+        """Copy into the instance's memory. Raises OutOfBounds."""
+        ...
+
+    def read(self, at: int, size: int) -> bytes:
+        """Copy out of the instance's memory. Raises OutOfBounds."""
+        ...
+
+    def read_text(self, at: int) -> bytes:
+        """Copy out what stands before the next zero byte. Raises OutOfBounds."""
+        ...
+
+
+class _Library:
+    """The C interface of the library that wasmtime has loaded."""
+
+    def __init__(self) -> None:
+        from cffi import FFI
+        from wasmtime import _ffi
+
+        self.ffi = FFI()
+        self.ffi.cdef(_DECLARATIONS)
+        self.library: Any = self.ffi.dlopen(_ffi.dll._name)
+
+
+@functools.cache
+def _library() -> _Library:
+    return _Library()
+
+
+class _FastFunction:
+    __slots__ = ("arguments", "count", "gives", "parameters", "pointer", "result", "results", "wide")
+
+    def __init__(self, ffi: Any, pointer: Any, signature: Signature) -> None:
+        kinds = {"i32": 0, "i64": 1}
+        self.pointer = pointer
+        self.count = len(signature.takes)
+        self.parameters = ffi.new("value[]", max(1, self.count))
+        for number, kind in enumerate(signature.takes):
+            self.parameters[number].kind = kinds[kind]
+        self.arguments = tuple(self.parameters[number].of for number in range(self.count))
+        self.gives = len(signature.gives)
+        self.wide = signature.gives == ("i64",)
+        self.results = ffi.new("value[]", 1)
+        self.result = self.results[0].of
+
+
+class FastCalls:
+    """Calls by the C interface, on a stack of their own."""
+
+    yields = True
+
+    def __init__(self, store: wasmtime.Store, exports: Any, halt: Halt) -> None:
+        library = _library()
+        ffi, self._c = library.ffi, library.library
+        self._ffi = ffi
+        self._keep = store, exports  # what the pointers point into
+        self._store = store
+        self._context = ffi.cast("void *", ctypes.cast(store._context(), ctypes.c_void_p).value)
+        memory = exports.get("memory")
+        if memory is None:
+            self._memory = ffi.NULL
+        else:
+            self._memory = ffi.cast("void *", ctypes.addressof(memory._memory))
+        self._traps = ffi.new("void **")
+        self._errors = ffi.new("void **")
+        self._null = ffi.NULL
+        self._halt = halt
+        self._begin = self._c.wasmtime_func_call_async
+        self._poll = self._c.wasmtime_call_future_poll
+        self._delete = self._c.wasmtime_call_future_delete
+        self._deadline = self._c.wasmtime_context_set_epoch_deadline
+        self._c.wasmtime_context_epoch_deadline_async_yield_and_update(self._context, SLICE)
+
+    def function(self, name: str, signature: Signature) -> _FastFunction:
+        func = self._keep[1][name]._func
+        return _FastFunction(self._ffi, self._ffi.cast("void *", ctypes.addressof(func)), signature)
+
+    def call(self, function: _FastFunction, *values: int) -> Generator[None, None, int]:
+        for place, value in zip(function.arguments, values, strict=True):
+            place.u32 = value
+        self._deadline(self._context, _FIRST)
+        future = self._begin(
+            self._context,
+            function.pointer,
+            function.parameters,
+            function.count,
+            function.results,
+            function.gives,
+            self._traps,
+            self._errors,
+        )
+        try:
+            while not self._poll(future):
+                yield
+        finally:
+            self._delete(future)
+        if self._traps[0] != self._null or self._errors[0] != self._null:
+            self._fail()
+        result: int = function.result.u64 if function.wide else function.result.u32
+        return result
+
+    def _fail(self) -> NoReturn:
+        """Raise what stopped the code, and free it."""
+        import wasmtime
+        from wasmtime import _bindings as c
+
+        trap, error = (self._address(place) for place in (self._traps, self._errors))
+        if trap:
+            found: Exception = wasmtime.Trap._from_ptr(ctypes.cast(trap, ctypes.POINTER(c.wasm_trap_t)))
+        else:
+            pointer = ctypes.cast(error, ctypes.POINTER(c.wasmtime_error_t))
+            found = wasmtime.WasmtimeError._from_ptr(pointer)
+        raise translate(found, self._halt)
+
+    def _address(self, place: Any) -> int:
+        address = int(self._ffi.cast("uintptr_t", place[0]))
+        place[0] = self._null
+        return address
+
+    def write(self, at: int, data: bytes) -> None:
+        if at + len(data) > self._c.wasmtime_memory_data_size(self._context, self._memory):
+            raise OutOfBounds(f"it gave {len(data):,} bytes at {at:#x} for the input, outside its memory")
+        self._ffi.memmove(self._c.wasmtime_memory_data(self._context, self._memory) + at, data, len(data))
+
+    def read(self, at: int, size: int) -> bytes:
+        if at + size > self._c.wasmtime_memory_data_size(self._context, self._memory):
+            raise OutOfBounds(f"it answered with {size:,} bytes at {at:#x}, outside its memory")
+        base = self._c.wasmtime_memory_data(self._context, self._memory)
+        return bytes(self._ffi.buffer(base + at, size))
+
+    def read_text(self, at: int) -> bytes:
+        size = self._c.wasmtime_memory_data_size(self._context, self._memory)
+        base = self._c.wasmtime_memory_data(self._context, self._memory)
+        if at >= size:
+            raise OutOfBounds(f"it answered with a text at {at:#x}, outside its memory")
+        text: bytes = self._ffi.string(self._ffi.cast("char *", base + at), size - at)
+        if len(text) == size - at:
+            raise OutOfBounds(f"it answered with a text at {at:#x} that has no end")
+        return text
+
+
+class SlowCalls:
+    """Calls by wasmtime's Python functions; they run to their end in the caller's thread."""
+
+    yields = False
+
+    def __init__(self, store: wasmtime.Store, exports: Any, halt: Halt) -> None:
+        self._store = store
+        self._exports = exports
+        self._memory = exports.get("memory")
+        self._halt = halt
+
+    def function(self, name: str, signature: Signature) -> Any:
+        return self._exports[name], signature
+
+    def call(self, function: Any, *values: int) -> Generator[None, None, int]:
+        import wasmtime
+
+        func, signature = function
+        self._store.set_epoch_deadline(SLICE)
+        signed = [value - (1 << 32) if value >= 1 << 31 else value for value in values]
+        try:
+            result = func(self._store, *signed)
+        except (wasmtime.Trap, wasmtime.WasmtimeError) as error:
+            raise translate(error, self._halt) from None
+        yield from ()  # a generator, as `call` is everywhere
+        return int(result) & 0xFFFF_FFFF_FFFF_FFFF if signature.gives else 0
+
+    def write(self, at: int, data: bytes) -> None:
+        if at + len(data) > self._memory.data_len(self._store):
+            raise OutOfBounds(f"it gave {len(data):,} bytes at {at:#x} for the input, outside its memory")
+        self._memory.write(self._store, data, at)
+
+    def read(self, at: int, size: int) -> bytes:
+        if at + size > self._memory.data_len(self._store):
+            raise OutOfBounds(f"it answered with {size:,} bytes at {at:#x}, outside its memory")
+        return bytes(self._memory.read(self._store, at, at + size))
+
+    def read_text(self, at: int) -> bytes:
+        size = self._memory.data_len(self._store)
+        if at >= size:
+            raise OutOfBounds(f"it answered with a text at {at:#x}, outside its memory")
+        base = ctypes.addressof(self._memory.data_ptr(self._store).contents)
+        end = ctypes.string_at(base + at, size - at).find(b"\0")
+        if end < 0:
+            raise OutOfBounds(f"it answered with a text at {at:#x} that has no end")
+        return ctypes.string_at(base + at, end)
+
+
+def translate(error: Exception, halt: Halt) -> Exception:
+    """Return what a wasmtime error means: Trapped, Exited, or Halted where it was told to stop."""
+    import wasmtime
+
+    if isinstance(error, wasmtime.ExitTrap):
+        return Exited(error.code)
+    if halt.is_set():
+        return Halted()
+    text = error.message if isinstance(error, wasmtime.Trap) else str(error)
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or ["it trapped"]
+    causes = [line.partition("wasm trap: ")[2] for line in lines if "wasm trap: " in line]
+    return Trapped(causes[-1] if causes else lines[0], text)
+
+
+@functools.cache
+def self_check() -> str | None:
+    """Return why the C interface can't be used here, or None: it gave right answers."""
+    import wasmtime
+    from wasmtime import _bindings as c
+
+    if sys.version_info >= (3, 14):
+        return "Python 3.14 measures its stack, so code can't call back from a stack of its own"
+    try:
+        if ctypes.sizeof(c.wasmtime_val_t) != _library().ffi.sizeof("value"):
+            return "wasmtime's values have another size"
+        config = configure()
+        config.cranelift_opt_level = "none"
+        store = wasmtime.Store(wasmtime.Engine(config))
+        store.set_epoch_deadline(1 << 40)
+        module = wasmtime.Module(store.engine, _CHECKED)
+        found = FastCalls(store, wasmtime.Instance(store, module, []).exports(store), Halt())
+        from devkit_loader_wasm.sections import Signature
+
+        add = found.function("f", Signature(("i32", "i32"), ("i64",)))
+        found.write(3, b"\x05\0\0\0")
+        for _ in found.call(add, 3, 0x8000_0001):
+            return "a short call did not end"
+        if found.read(8, 8) != (0x8000_0006).to_bytes(8, "little"):
+            return "a call left a wrong value"
+        try:
+            for _ in found.call(add, 0xFFFF_FFFF, 0):
+                pass
+        except Trapped:
+            return None
+    except (
+        AttributeError,
+        OSError,
+        TypeError,
+        ValueError,
+        Exited,
+        OutOfBounds,
+        wasmtime.WasmtimeError,
+    ) as error:
+        return f"{type(error).__name__}: {error}"
+    return "a trap was not seen"
+
+
+def calls(store: wasmtime.Store, exports: Any, halt: Halt) -> Calls:
+    """Return the way into an instance that works here."""
+    return SlowCalls(store, exports, halt) if self_check() else FastCalls(store, exports, halt)
+
+
+#: (module (memory (export "memory") 1) (func (export "f") (param i32 i32) (result i64) …)):
+#: stores and returns the sum of what stands at the first number and of the second
+_CHECKED = """
+(module (memory (export "memory") 1)
+  (func (export "f") (param i32 i32) (result i64)
+    (i64.store (i32.const 8) (i64.add (i64.load32_u (local.get 0)) (i64.extend_i32_u (local.get 1))))
+    (i64.load (i32.const 8))))
+"""

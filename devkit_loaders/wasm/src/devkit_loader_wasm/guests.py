@@ -1,0 +1,272 @@
+"""The three forms of module, as the host calls them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from devkit_core.api import ExecutionError, PayloadTooLarge, PluginRaised
+from devkit_loader_wasm.crossing import Exited, OutOfBounds, calls
+from devkit_loader_wasm.sections import Signature
+
+if TYPE_CHECKING:
+    from devkit_loader_wasm.program import Program, World
+
+__all__ = ["CommandGuest", "Guest", "PlainGuest", "ReactorGuest", "Steps"]
+
+T = TypeVar("T")
+#: something done in slices of time
+Steps: TypeAlias = Generator[None, None, T]
+
+_ERROR = 0x8000_0000  # in a packed answer's length: it is an error's message
+_MESSAGE = 64 * 1024  # bytes of an error's message that are kept
+_ARGUMENT = 64 * 1024  # bytes of input that a command gets as an argument
+
+
+class Guest(ABC):
+    """One instance of a module.
+
+    Everything it does is in steps. Soft failures are errors of the plugin's own making, after which the
+    instance goes on; after any other exception it is not used again.
+    """
+
+    def __init__(self, program: Program, world: World) -> None:
+        self.program = program
+        self.world = world
+        self.halt = world.halt
+
+    @abstractmethod
+    def initialize(self) -> Steps[None]:
+        """Run what the module has of initializing. Raises PluginRaised."""
+
+    @abstractmethod
+    def execute(self, function: int, data: bytes) -> Steps[bytes]:
+        """Run `execute`, or the function of that number."""
+
+    @abstractmethod
+    def shutdown(self) -> Steps[None]:
+        """Run what the module has of shutting down."""
+
+    def close(self) -> None:
+        """Free the instance."""
+        self.world.close()
+
+
+class _Library(Guest):
+    """A module whose functions are called again and again, in one instance."""
+
+    def __init__(self, program: Program, world: World) -> None:
+        super().__init__(program, world)
+        self._calls = calls(world.store, world.instantiate(), world.halt)
+        signatures = program.module.functions
+        self._exports = {name: self._calls.function(name, signatures[name]) for name in self._wanted()}
+
+    @abstractmethod
+    def _wanted(self) -> Sequence[str]:
+        """Return the names of the exports that this form calls and this module has."""
+
+    def _export(self, name: str) -> Any:
+        return self._exports.get(name)
+
+    def _invalid(self, error: OutOfBounds) -> ExecutionError:
+        return ExecutionError(
+            f"`{self.program.plugin}` broke its interface: {error}",
+            code="wasm-answer-invalid",
+            plugin=self.program.plugin,
+        )
+
+    def _no_room(self, name: str, size: int) -> PluginRaised:
+        return PluginRaised(
+            f"{name} gave no room for {size:,} bytes",
+            plugin=self.program.plugin,
+            hint=f"its memory may grow to {self.program.memory_mb} MiB: max_memory_mb, memory_limit_mb",
+        )
+
+    def _check_size(self, size: int) -> None:
+        if size > self.program.payload_limit:
+            raise PayloadTooLarge(
+                f"the result has {size:,} bytes; the limit is {self.program.payload_limit:,}",
+                plugin=self.program.plugin,
+                hint="raise max_payload_mb",
+            )
+
+
+class PlainGuest(_Library):
+    """A module that exports devkit_alloc and devkit_execute."""
+
+    def __init__(self, program: Program, world: World) -> None:
+        super().__init__(program, world)
+        self._call = self._calls.call
+        self._read, self._write = self._calls.read, self._calls.write
+        self._alloc = self._export("devkit_alloc")
+        self._free = self._export("devkit_free")
+        names = ["devkit_execute", *(f"devkit_function_{name}" for name in program.functions[1:])]
+        self._functions = [self._exports[name] for name in names]
+        self._buffer, self._room = 0, -1
+
+    def _wanted(self) -> Sequence[str]:
+        names = self.program.module.functions
+        return [name for name in names if name == "_initialize" or name.startswith("devkit_")]
+
+    def initialize(self) -> Steps[None]:
+        for name in ("_initialize", "devkit_initialize"):
+            if (function := self._export(name)) is not None:
+                packed = yield from self._call(function)
+                if name == "devkit_initialize" and packed:
+                    yield from self._answer(packed)
+
+    def execute(self, function: int, data: bytes) -> Steps[bytes]:
+        try:
+            if len(data) > self._room:
+                # the buffer stays ours for the next input; one that outgrows it replaces it
+                room = max(4096, len(data))
+                self._buffer, self._room = (yield from self._call(self._alloc, room)), room
+                if not self._buffer:
+                    self._room = -1
+                    raise self._no_room("devkit_alloc", room)
+            self._write(self._buffer, data)
+            packed = yield from self._call(self._functions[function], self._buffer, len(data))
+            at, size = packed >> 32, packed & 0xFFFF_FFFF
+            if size & _ERROR or self._free is not None:
+                return (yield from self._answer(packed))
+            self._check_size(size)
+            return self._read(at, size) if size else b""
+        except OutOfBounds as error:
+            raise self._invalid(error) from None
+
+    def _answer(self, packed: int) -> Steps[bytes]:
+        """Return the bytes of a packed answer, freed where the module wants that; raises what it reports."""
+        at, size = packed >> 32, packed & 0xFFFF_FFFF
+        failed, size = bool(size & _ERROR), size & ~_ERROR
+        if not failed:
+            self._check_size(size)
+        data = self._read(at, min(size, _MESSAGE) if failed else size) if size else b""
+        if self._free is not None and size:
+            yield from self._call(self._free, at, size)
+        if failed:
+            message = data.decode("utf-8", "replace") or "the plugin reported an error without a message"
+            raise PluginRaised(message, plugin=self.program.plugin)
+        return data
+
+    def shutdown(self) -> Steps[None]:
+        if (function := self._export("devkit_shutdown")) is not None:
+            yield from self._call(function)
+
+
+class ReactorGuest(_Library):
+    """A module that exports the C interface's names: texts that end with a zero byte."""
+
+    def __init__(self, program: Program, world: World) -> None:
+        super().__init__(program, world)
+        self._call = self._calls.call
+        self._malloc = self._exports["malloc"]
+        self._free = self._export("free")
+        self._functions = [self._exports[name] for name in program.functions]
+
+    def _wanted(self) -> Sequence[str]:
+        wanted = {"_initialize", "malloc", "free", "initialize", "shutdown", *self.program.functions}
+        return [name for name in self.program.module.functions if name in wanted]
+
+    def initialize(self) -> Steps[None]:
+        if (function := self._export("_initialize")) is not None:
+            yield from self._call(function)
+        if (function := self._export("initialize")) is not None:
+            status = yield from self._call(function)
+            if self.program.module.functions["initialize"].gives and status:
+                number = status - (1 << 32) if status & _ERROR else status
+                raise PluginRaised(f"initialize returned {number}", plugin=self.program.plugin)
+
+    def execute(self, function: int, data: bytes) -> Steps[bytes]:
+        if (nul := data.find(b"\0")) >= 0:
+            raise ExecutionError(
+                f"`{self.program.plugin}` takes a C string, which the NUL at byte {nul} would end",
+                code="input-has-nul",
+                plugin=self.program.plugin,
+            )
+        try:
+            at = yield from self._call(self._malloc, len(data) + 1)
+            if not at:
+                raise PluginRaised(
+                    f"malloc gave no room for {len(data) + 1:,} bytes", plugin=self.program.plugin
+                )
+            self._calls.write(at, data + b"\0")
+            answer = yield from self._call(self._functions[function], at)
+            text = self._calls.read_text(answer) if answer else None
+            if self._free is not None:
+                yield from self._call(self._free, at)
+                if answer and answer != at:
+                    yield from self._call(self._free, answer)
+        except OutOfBounds as error:
+            raise self._invalid(error) from None
+        if text is None:
+            raise ExecutionError(
+                f"`{self.program.plugin}` returned NULL", code="result-null", plugin=self.program.plugin
+            )
+        self._check_size(len(text))
+        return text
+
+    def shutdown(self) -> Steps[None]:
+        if (function := self._export("shutdown")) is not None:
+            yield from self._call(function)
+
+
+class CommandGuest(Guest):
+    """A program that is run anew for each call: its arguments or stdin in, its stdout out."""
+
+    def initialize(self) -> Steps[None]:
+        yield from ()
+
+    def shutdown(self) -> Steps[None]:
+        yield from ()
+
+    def execute(self, function: int, data: bytes) -> Steps[bytes]:
+        plugin = self.program.plugin
+        answer, said = bytearray(), bytearray()
+        limit = self.program.payload_limit
+        halt = self.halt
+
+        def take(part: bytes) -> int:
+            if len(answer) + len(part) > limit:
+                answer.extend(part[: limit + 1 - len(answer)])
+                halt.set()  # it may go on writing for ever
+                return -1
+            answer.extend(part)
+            return len(part)
+
+        def note(part: bytes) -> None:
+            said.extend(part[: max(0, _MESSAGE - len(said))])
+            self.world.stderr(part)
+
+        arguments, stdin = _arguments(self.program.functions[function], data)
+        self.world.begin(arguments, stdin, take, note)
+        status = 0
+        try:
+            entry = calls(self.world.store, self.world.instantiate(), halt)
+            yield from entry.call(entry.function("_start", Signature((), ())))
+        except Exited as exited:
+            status = exited.status
+        except Exception:
+            if len(answer) <= limit:
+                raise
+        if len(answer) > limit:
+            raise PayloadTooLarge(
+                f"the result is over the limit of {limit:,} bytes", plugin=plugin, hint="raise max_payload_mb"
+            )
+        if status:
+            text = said.decode("utf-8", "replace").strip()
+            last = text.splitlines()[-1] if text else ""
+            raise PluginRaised(
+                f"it exited with status {status}{': ' + last if last else ''}", traceback=text, plugin=plugin
+            )
+        return bytes(answer)
+
+
+def _arguments(function: str, data: bytes) -> tuple[list[str], bytes]:
+    """Return a command's arguments and stdin: the input is an argument where it can be one."""
+    if len(data) <= _ARGUMENT and b"\0" not in data:
+        try:
+            return [function, data.decode()], b""
+        except UnicodeDecodeError:
+            pass
+    return [function], data

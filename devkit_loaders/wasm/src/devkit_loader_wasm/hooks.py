@@ -1,0 +1,32 @@
+"""What this distribution tells DevKit; imports nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from devkit_core.api import hookimpl
+
+if TYPE_CHECKING:
+    from devkit_core.api import Check, Loader
+
+
+@hookimpl
+def devkit_register_loaders() -> Sequence[Loader]:
+    from devkit_loader_wasm.loader import WasmLoader
+
+    return [WasmLoader()]
+
+
+@hookimpl
+def devkit_register_runtimes() -> Mapping[str, str]:
+    from importlib.metadata import version
+
+    return {"wasm-runtime": version("wasmtime")}
+
+
+@hookimpl
+def devkit_register_checks() -> Sequence[Check]:
+    from devkit_loader_wasm.checks import checks
+
+    return checks()

@@ -1,0 +1,366 @@
+"""One loaded WebAssembly plugin in this process: its calls, its deadlines, its life."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from devkit_core.api import (
+    CallTimeout,
+    DevKitError,
+    ExecutionError,
+    InitializeFailed,
+    Instance,
+    LoadRequest,
+    PendingCall,
+    PluginRaised,
+    Result,
+    WorkerCrashed,
+)
+from devkit_loader_wasm.crossing import Exited, Halt, Halted, Trapped
+from devkit_loader_wasm.engine import Ticker
+from devkit_loader_wasm.guests import Guest, Steps
+from devkit_loader_wasm.lane import Lane
+from devkit_loader_wasm.program import Program
+
+__all__ = ["WasmInstance"]
+
+_SHORT = 200e-6  # seconds; a call that is usually shorter runs in the event loop's thread
+_INLINE_BYTES = 64 * 1024  # input that is copied in the event loop's thread
+_PROOFS = 8  # short calls in a row before one runs there; doubles with each that wasn't short
+_MOST_PROOFS = 1024
+_TURN = 32  # calls after which the event loop gets its turn
+_GRACE = 0.5  # seconds in which code that was told to stop has to
+
+
+@dataclass(eq=False, slots=True)
+class _Job:
+    """Something the lane does: a call, or the guest's own initialize or shutdown."""
+
+    begin: Callable[[Guest], Steps[Any]]
+    call: PendingCall | None = None
+    answer: asyncio.Future[Any] | None = None  # of a job that is no call
+    steps: Steps[Any] | None = None  # of one that has begun already
+    guest: Guest | None = None
+    halt: Halt = field(default_factory=Halt)
+    told: float = 0.0  # since when it has to stop
+    spent: float = 0.0  # processor time of the code, in seconds
+
+
+class WasmInstance(Instance):
+    """Runs one call at a time, in order; others wait.
+
+    A call runs on the lane's thread. Once calls were short several times in a row, the next runs at once
+    in the event loop's thread: it gets two ticks there, and goes on on the lane if that isn't enough.
+    After a trap, an exit or a timeout the guest is replaced by a fresh one: its state is lost.
+    """
+
+    def __init__(self, program: Program, ticker: Ticker, request: LoadRequest) -> None:
+        self.functions = {name: number for number, name in enumerate(program.functions)}
+        self._program = program
+        self._ticker = ticker
+        self._plugin = request.id
+        self._deadlines = request.deadlines
+        self._output = program.output
+        self._loop = asyncio.get_running_loop()
+        self._guest: Guest | None = None
+        self._job: _Job | None = None
+        self._queue: deque[PendingCall] = deque()
+        self._short = 0
+        self._proofs = _PROOFS
+        self._turn = 0
+        self._initialized = False
+        self._closed = False
+        self._lane = self._new_lane()
+
+    def _new_lane(self) -> Lane[_Job]:
+        return Lane(f"devkit-wasm-{self._plugin}", self._work, self._done, self._loop)
+
+    # -- calls
+
+    def submit(self, call: PendingCall) -> None:
+        if self._short >= self._proofs and self._job is None and len(call.data) <= _INLINE_BYTES:
+            guest = self._guest
+            if guest is not None:
+                self._run_here(call, guest)
+                return
+        if self._closed:
+            call.set_exception(self._stopped())
+            return
+        call.abandon = self._abandoned
+        self._queue.append(call)
+        self._deadlines.watch(self)
+        self._next()
+
+    def _run_here(self, call: PendingCall, guest: Guest) -> None:
+        self._ticker.touch()
+        began = time.perf_counter()
+        steps = guest.execute(call.function, call.data)
+        try:
+            next(steps)
+        except StopIteration as end:
+            if time.perf_counter() - began > _SHORT:
+                self._distrust()
+            result = _result(end.value, call.text)
+            self._turn += 1
+            if self._turn < _TURN:
+                call.set_result(result)
+            else:  # a caller that never waits would otherwise keep every other task from running
+                self._turn = 0
+                self._loop.call_soon(_settle, call, result)
+        except Exception as error:  # noqa: BLE001 - it is the call that fails
+            if not isinstance(error, DevKitError):
+                self._discard()
+            call.set_exception(self._error(error))
+        else:
+            self._distrust()
+            call.abandon = self._abandoned
+            self._deadlines.watch(self)
+            self._start(_Job(self._begin_of(call), call, steps=steps, guest=guest, halt=guest.halt))
+
+    def _distrust(self) -> None:
+        """Run calls on the lane again, until more of them in a row were short."""
+        self._short = 0
+        self._proofs = min(2 * self._proofs, _MOST_PROOFS)
+
+    def _begin_of(self, call: PendingCall) -> Callable[[Guest], Steps[bytes]]:
+        return lambda guest: guest.execute(call.function, call.data)
+
+    def _next(self) -> None:
+        while self._job is None and self._queue:
+            call = self._queue.popleft()
+            if not call.done():
+                self._start(_Job(self._begin_of(call), call))
+
+    def _start(self, job: _Job) -> None:
+        self._job = job
+        if job.guest is None and self._guest is not None:
+            job.guest, job.halt = self._guest, self._guest.halt
+        self._ticker.hold()
+        self._lane.give(job)
+
+    def _work(self, job: _Job) -> object:
+        """Do a job to its end; on the lane's thread."""
+        began = time.thread_time()
+        try:
+            guest = job.guest
+            if guest is None:
+                job.guest = guest = self._program.guest(job.halt)
+                if self._initialized:
+                    _through(guest.initialize(), job.halt)
+            return _through(job.steps if job.steps is not None else job.begin(guest), job.halt)
+        finally:
+            job.spent = time.thread_time() - began
+            self._ticker.release()
+
+    def _done(self, job: _Job, result: Any, error: BaseException | None) -> None:
+        """Settle what the lane has done; in the event loop's thread."""
+        spoilt = error is not None and not isinstance(error, DevKitError)
+        if job is not self._job:  # it was left behind
+            if job.guest is not None:
+                job.guest.close()
+            return
+        self._job = None
+        self._guest = job.guest
+        if spoilt or job.halt.is_set() or not self._keeps_guests:
+            self._discard()
+        call = job.call
+        if call is not None:
+            call.abandon = None
+            self._short = self._short + 1 if self._program.short and job.spent < _SHORT else 0
+            if not call.done():
+                if error is None:
+                    call.set_result(_result(result, call.text))
+                else:
+                    call.set_exception(self._error(error))
+        elif job.answer is not None and not job.answer.done():
+            if error is None:
+                job.answer.set_result(result)
+            else:
+                job.answer.set_exception(self._error(error))
+        if self._closed:
+            self._discard()
+        else:
+            self._next()
+
+    @property
+    def _keeps_guests(self) -> bool:
+        return self._program.form != "command"
+
+    def _discard(self) -> None:
+        guest, self._guest = self._guest, None
+        if guest is not None:
+            guest.close()
+
+    # -- deadlines
+
+    def sweep(self, now: float) -> bool:
+        """Fail what is overdue, and leave a thread behind that doesn't stop; called by the deadlines."""
+        overdue = [call for call in self._queue if call.deadline <= now and not call.done()]
+        for call in overdue:
+            call.set_exception(self._late())
+        if self._queue:
+            self._queue = deque(call for call in self._queue if not call.done())
+        job = self._job
+        if job is not None:
+            if job.call is not None and not job.call.done() and job.call.deadline <= now:
+                job.call.abandon = None
+                job.call.set_exception(self._late())
+                self._halt(job)
+            if job.told and now - job.told > _GRACE:
+                self._leave(job)
+        return self._job is not None or bool(self._queue)
+
+    def _late(self) -> CallTimeout:
+        return CallTimeout(
+            f"`{self._plugin}` gave no answer in time",
+            plugin=self._plugin,
+            hint="raise timeout=, --timeout, or execution_timeout",
+        )
+
+    def _abandoned(self, call: PendingCall) -> None:
+        """A caller gave up: what runs is stopped, what waits is skipped when its turn comes."""
+        if self._job is not None and self._job.call is call:
+            self._halt(self._job)
+
+    def _halt(self, job: _Job) -> None:
+        if not job.told:
+            job.told = self._loop.time()
+            job.halt.set()
+
+    def _leave(self, job: _Job) -> None:
+        """Go on without a thread that doesn't come back, as from a file system that hangs."""
+        self._output.line("stderr", f"[a call did not stop within {_GRACE:g} s; its thread was left behind]")
+        self._job = self._guest = None
+        self._lane.stop()
+        self._lane = self._new_lane()
+        if job.answer is not None and not job.answer.done():
+            job.answer.set_exception(self._late())
+        self._next()
+
+    # -- errors
+
+    def _error(self, error: BaseException) -> DevKitError:
+        if isinstance(error, DevKitError):
+            return error
+        plugin = self._plugin
+        if isinstance(error, Trapped):
+            return PluginRaised(
+                f"`{plugin}` trapped: {error}",
+                kind="Trap",
+                traceback=error.backtrace,
+                plugin=plugin,
+                hint="its state is lost; a fresh instance answers the next call",
+            )
+        if isinstance(error, Exited):
+            return WorkerCrashed(
+                f"`{plugin}` exited with status {error.status} during a call",
+                status=error.status,
+                plugin=plugin,
+            )
+        if isinstance(error, Halted):
+            return WorkerCrashed(f"`{plugin}` was stopped during the call", plugin=plugin)
+        return ExecutionError(f"`{plugin}` could not be called: {error!r}", plugin=plugin)
+
+    def _stopped(self) -> WorkerCrashed:
+        return WorkerCrashed(f"`{self._plugin}` was stopped", plugin=self._plugin)
+
+    # -- life
+
+    async def initialize(self, seconds: float) -> None:
+        error = await self._perform(lambda guest: guest.initialize(), seconds)
+        if error is None:
+            self._initialized = True
+            return
+        await self.close()
+        late = isinstance(error, CallTimeout)
+        message = error.message if late else f"initialize of `{self._plugin}` failed: {error.message}"
+        code = "initialize-timeout" if late else error.code if error.code == "memory-limit" else None
+        raise InitializeFailed(
+            message,
+            code=code,
+            traceback=getattr(error, "traceback", None),
+            hint=None if isinstance(error, PluginRaised) else error.hint,
+            plugin=self._plugin,
+        )
+
+    async def _perform(self, begin: Callable[[Guest], Steps[None]], seconds: float) -> DevKitError | None:
+        """Do something that is no call, within a time limit, and return what went wrong."""
+        job = _Job(begin, answer=self._loop.create_future())
+        assert job.answer is not None
+        self._start(job)
+        await asyncio.wait({job.answer}, timeout=seconds)
+        if not job.answer.done():
+            self._halt(job)
+            self._deadlines.watch(self)
+            await asyncio.wait({job.answer})
+            job.answer.exception()
+            return CallTimeout(f"`{self._plugin}` took over {seconds:g} s", plugin=self._plugin)
+        error = job.answer.exception()
+        return error if error is None or isinstance(error, DevKitError) else self._error(error)
+
+    async def drain(self, seconds: float) -> None:
+        until = self._loop.time() + seconds
+        while (self._job is not None or self._queue) and self._loop.time() < until:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)  # rare, and no call pays for an event
+
+    async def shutdown(self, seconds: float) -> None:
+        await self._stop_calls()
+        if self._guest is not None and self._job is None:
+            error = await self._perform(lambda guest: guest.shutdown(), seconds)
+            if error is not None:
+                self._output.line("stderr", f"[shutdown: {error.message}]")
+        self._output.flush()
+
+    async def _stop_calls(self) -> None:
+        self._closed = True
+        self._short = -1  # no call runs in this thread any more
+        waiting, self._queue = self._queue, deque()
+        for call in waiting:
+            if not call.done():
+                call.abandon = None
+                call.set_exception(self._stopped())
+        if self._job is not None:
+            self._halt(self._job)
+            self._deadlines.watch(self)
+            await self.drain(2 * _GRACE)
+
+    async def close(self) -> None:
+        await self._stop_calls()
+        self._lane.stop()
+        await self._lane.ended(_GRACE)
+        self._deadlines.forget(self)
+        self._discard()
+        self._output.flush()
+
+
+def _through(steps: Steps[Any], halt: Halt) -> Any:
+    """Go through all steps, unless told to stop in between; return what they return."""
+    try:
+        while True:
+            if halt.is_set():
+                raise Halted
+            next(steps)
+    except StopIteration as end:
+        return end.value
+    finally:
+        steps.close()
+
+
+def _result(data: Any, text: bool) -> Result:
+    """Return an answer as the caller gets it: text for a text, where it is one."""
+    if text and not data.isascii():
+        try:
+            data.decode()
+        except UnicodeDecodeError:
+            text = False
+    return Result(data, text)
+
+
+def _settle(call: PendingCall, result: Result) -> None:
+    if not call.done():
+        call.set_result(result)

@@ -1,0 +1,146 @@
+"""A compiled module with all that its instances share, and an instance's world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from devkit_core.api import LoadError, Place, ResourceExhausted
+from devkit_loader_wasm.crossing import Halt, translate
+from devkit_loader_wasm.forms import Form
+from devkit_loader_wasm.guests import CommandGuest, Guest, PlainGuest, ReactorGuest
+
+if TYPE_CHECKING:
+    import wasmtime
+
+    from devkit_loader_wasm.output import Output
+    from devkit_loader_wasm.sections import Module
+    from devkit_loader_wasm.system import System
+
+__all__ = ["Program", "World"]
+
+_TABLE_ELEMENTS = 200_000  # of all tables of an instance, at 8 bytes or more
+_TABLES = 16
+_GUESTS: dict[Form, type[Guest]] = {
+    Form.PLAIN: PlainGuest,
+    Form.COMMAND: CommandGuest,
+    Form.REACTOR: ReactorGuest,
+}
+
+
+class Program:
+    """One loaded plugin's code; makes instances of it.
+
+    `functions` are names by number, `execute` being the first. Making it links the module. Raises
+    LoadError `wasm-link-failed`.
+    """
+
+    def __init__(
+        self,
+        plugin: str,
+        path: Path,
+        module: Module,
+        form: Form,
+        compiled: wasmtime.Module,
+        engine: wasmtime.Engine,
+        system: System,
+        output: Output,
+        functions: Sequence[str],
+        payload_limit: int,
+        memory_mb: int,
+    ) -> None:
+        import wasmtime
+
+        self.plugin = plugin
+        self.module = module
+        self.form = form
+        self.engine = engine
+        self.system = system
+        self.output = output
+        self.functions = tuple(functions)
+        self.payload_limit = payload_limit
+        self.memory_mb = memory_mb
+        linker = system.linker(engine, lambda text: output.line("stderr", text))
+        try:
+            self.linked = linker.instantiate_pre(compiled)
+        except wasmtime.WasmtimeError as error:
+            raise LoadError(
+                f"{path.name} can't be linked: {' '.join(str(error).split())[:500]}",
+                code="wasm-link-failed",
+                place=Place(str(path)),
+                plugin=plugin,
+                hint="docs/reference/wasm-abi.md has the signatures of what a module may import",
+            ) from None
+
+    @property
+    def short(self) -> bool:
+        """Whether calls may be short: they run in an instance that is there, and never wait."""
+        return self.form is not Form.COMMAND and not self.system.waits
+
+    def guest(self, halt: Halt) -> Guest:
+        """Return a fresh instance, which `halt` ends; runs the module's start function, in this thread.
+
+        Raises ResourceExhausted where the module's own memory is over the limit, Trapped, Exited, Halted.
+        """
+        world = World(self, halt)
+        try:
+            return _GUESTS[self.form](self, world)
+        except BaseException:
+            world.close()
+            raise
+
+
+class World:
+    """What one instance lives in: its store with its limits, and its streams."""
+
+    def __init__(self, program: Program, halt: Halt) -> None:
+        import wasmtime
+
+        self.halt = halt
+        self.program = program
+        self.store = wasmtime.Store(program.engine, halt)
+        self.store.set_limits(
+            memory_size=program.memory_mb << 20,
+            table_elements=_TABLE_ELEMENTS,
+            instances=1,
+            tables=_TABLES,
+            memories=1,
+        )
+        self._guard = halt.guard(self.store)
+        self.stdout = program.output.taker("stdout")
+        self.stderr = program.output.taker("stderr")
+        if program.form is not Form.COMMAND:
+            self.begin()
+
+    def begin(
+        self,
+        arguments: Sequence[str] = (),
+        stdin: bytes = b"",
+        stdout: Callable[[bytes], int | None] | None = None,
+        stderr: Callable[[bytes], int | None] | None = None,
+    ) -> None:
+        """Lay out the WASI world; a command's streams are its caller's."""
+        self.program.system.furnish(
+            self.store, stdout or self.stdout, stderr or self.stderr, arguments, stdin
+        )
+
+    def instantiate(self) -> Any:
+        """Return the exports of a new instance."""
+        import wasmtime
+
+        try:
+            instance = self.program.linked.instantiate(self.store)
+        except (wasmtime.WasmtimeError, wasmtime.Trap) as error:
+            if isinstance(error, wasmtime.WasmtimeError) and "exceeds" in (text := str(error)):
+                raise ResourceExhausted(
+                    f"`{self.program.plugin}` asks for more than its limits: {' '.join(text.split())}",
+                    plugin=self.program.plugin,
+                    hint="raise memory_limit_mb, or the manifest's max_memory_mb",
+                ) from None
+            raise translate(error, self.halt) from None
+        return instance.exports(self.store)
+
+    def close(self) -> None:
+        """Free the store and the memory of all that lives in it."""
+        self.store.close()
