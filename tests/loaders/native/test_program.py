@@ -11,6 +11,7 @@ from devkit_core.errors import (
     ExecutionError,
     InitializeFailed,
     LoadError,
+    PayloadTooLarge,
     PluginRaised,
     WorkerCrashed,
 )
@@ -291,6 +292,16 @@ async def test_bytes_go_in_and_out(project, build):
     assert await handle.execute(b"\xff\0") == b"\xff\0"
     assert await handle.execute(b"abc") == b"abc"
     assert await handle.execute("") == ""
+
+
+async def test_a_size_that_can_not_be(project, build):
+    source = minimal("NULL") + (
+        "char *execute_bytes(const char *input, size_t size, size_t *result) "
+        "{ *result = -1; return (char *)input; }"
+    )
+    handle = await project.load(build(source))
+    with pytest.raises(PayloadTooLarge, match="18,446,744,073,709,551,615 bytes"):
+        await handle.execute("x")
 
 
 async def test_functions_of_the_manifest(project, build):

@@ -59,6 +59,8 @@ class TrustedInstance(Instance):
             kind = PluginRaised
         elif code == "initialize-failed":
             kind, message = InitializeFailed, f"initialize of `{self._plugin}` failed: {message}"
+        elif code == "payload-too-large":
+            kind = PayloadTooLarge
         elif code in ("input-has-nul", "result-null", "result-not-text"):
             kind = ExecutionError
         return kind(message, code=code, hint=hint, plugin=self._plugin)

@@ -16,6 +16,7 @@ __all__ = ["Library", "private_copy"]
 _NOW, _LOCAL = ffi.RTLD_NOW, ffi.RTLD_LOCAL
 _TABLE = ("id", "name", "version", "initialize", "execute", "shutdown")
 _NULL = ffi.NULL
+_LARGEST = 1 << 30  # bytes of an answer: no payload limit is higher
 _TEXT = ffi.typeof("char *(*)(const char *)")
 _BYTES = ffi.typeof("char *(*)(const char *, size_t, size_t *)")
 _MESSAGE = ffi.typeof("const char *(*)(void)")
@@ -213,6 +214,12 @@ class Library:
             answer = function(data, len(data), size)
             if answer == null:
                 raise self._no_answer("execute_bytes")
+            if size[0] > _LARGEST:
+                raise self._failure(
+                    "payload-too-large",
+                    f"execute_bytes of {self._name} says that its answer has {size[0]:,} bytes",
+                    "store the answer's size in *result_size",
+                )
             value = bytes(ffi.buffer(answer, size[0]))
             if free is not None:
                 free(answer)
@@ -235,6 +242,8 @@ def _hint(why: str) -> str | None:
         return "install that library, or put it in the plugin's folder and link with -Wl,-rpath,'$ORIGIN'"
     if "undefined symbol" in why:
         return "link the library that has the symbol: its -l option is missing"
+    if "failed to map segment" in why:
+        return "the scratch folder's file system is mounted noexec: set DEVKIT_HOME to a folder on another"
     if "GLIBC" in why or "GLIBCXX" in why:
         return "it was built against a newer C library than this machine has: build it on an older one"
     return None
