@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from devkit_core.api import Entry, LoadError, Place, Problem
 from devkit_loader_node.runtime import find_path
 
 __all__ = ["check"]
 
+_UNCAUGHT = re.compile(r"^ENTRY:(\d+)\n.*\n( *)\^.*\n\n(?:SyntaxError: )?(.*)$", re.M)
 _SCRIPT = Path(__file__).parent / "worker" / "check.cjs"
 
 
@@ -33,7 +36,7 @@ def check(entry: Entry, source: bytes) -> Sequence[Problem]:
             check=False,
             env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
         )
-        found = json.loads(ran.stdout)
+        found = json.loads(ran.stdout) if ran.stdout else [_uncaught(ran.stderr.decode("utf-8", "replace"))]
     except (OSError, ValueError, subprocess.SubprocessError):
         return [Problem("entry-point-syntax", "the file can't be parsed", Place(str(entry.path)))]
     lines = source.decode("utf-8", "replace").splitlines()
@@ -45,3 +48,12 @@ def check(entry: Entry, source: bytes) -> Sequence[Problem]:
         message = each["message"].replace("ENTRY", entry.path.name)
         problems.append(Problem(each["code"], message, place, each.get("hint")))
     return problems
+
+
+def _uncaught(told: str) -> dict[str, Any]:
+    """Read the place of an error from what Node prints when it ends by it."""
+    found = _UNCAUGHT.search(told)
+    problem: dict[str, Any] = {"code": "entry-point-syntax", "message": "the file can't be parsed"}
+    if found is None:
+        return problem
+    return {**problem, "message": found[3], "line": int(found[1]), "column": len(found[2]) + 1}

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from devkit_core.api import Entry, Fit, LoadRequest, Problem, Runtime, WorkerLoader, WorkerSpec
+from devkit_core.api import (
+    Entry,
+    Fit,
+    Instance,
+    LoadError,
+    LoadRequest,
+    Problem,
+    Runtime,
+    WorkerLoader,
+    WorkerSpec,
+)
 from devkit_loader_node.packages import Packages
 from devkit_loader_node.runtime import Node, find
 from devkit_loader_node.typescript import TYPESCRIPT, Translator
@@ -33,6 +44,21 @@ class NodeLoader(WorkerLoader):
             words = entry.shebang.split()
             return Fit.SHEBANG if any(word.split("/")[-1] == "node" for word in words[:2]) else Fit.NO
         return fit
+
+    async def start(self, request: LoadRequest) -> Instance:
+        try:
+            return await super().start(request)
+        except LoadError as error:
+            if not error.message.startswith("SyntaxError"):
+                raise
+            # Node tells the line of an ES module's error to nobody but its own terminal
+            source = request.entry.path.read_bytes()
+            for problem in await asyncio.to_thread(self.check, request.entry, source):
+                if problem.code == "entry-point-syntax":
+                    raise LoadError(
+                        problem.message, code=problem.code, place=problem.place, plugin=request.id
+                    ) from error
+            raise
 
     async def spec(self, request: LoadRequest) -> WorkerSpec:
         cache = request.cache / self.name

@@ -13,7 +13,12 @@ const problems = []
 function compile (text) {
   if (/^\.[cm]?ts$/.test(extension)) {
     // decorators are left in, which V8 can't parse: for them the loader's own translation has to do
-    text = stripTypeScriptTypes(text, { mode: 'transform' })
+    try {
+      text = stripTypeScriptTypes(text, { mode: 'transform' })
+    } catch (error) {
+      if (error.code === 'ERR_INVALID_TYPESCRIPT_SYNTAX') throw error
+      return // this Node doesn't know all of TypeScript
+    }
     if (/^\s*@\w/m.test(text)) return
   }
   const asModule = () => new vm.SourceTextModule(text, { identifier: 'ENTRY' })
@@ -29,12 +34,13 @@ function compile (text) {
 try {
   compile(source)
 } catch (error) {
-  const at = /ENTRY:(\d+)\n.*\n(\s*)\^/.exec(error.stack ?? '') ?? /^\s*[\w.]*:(\d+)/m.exec(error.stack ?? '')
+  const at = /^(?:ENTRY)?:(\d+)\n(?:.*\n)*?( *)\^/.exec(error.stack ?? '')
+  if (at === null) throw error // the place of an ES module's error is told only when nobody catches it
   problems.push({
     code: 'entry-point-syntax',
-    message: String(error.message).trim().split('\n')[0],
-    line: at ? Number(at[1]) : error.startLine ?? null,
-    column: at?.[2] !== undefined ? at[2].length + 1 : null
+    message: String(error.message).split('\n')[0],
+    line: Number(at[1]),
+    column: at[2].length + 1
   })
 }
 if (problems.length === 0 && style(source) === '') {

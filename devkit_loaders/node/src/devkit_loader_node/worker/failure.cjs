@@ -3,9 +3,9 @@
 
 const { readFileSync } = require('fs')
 const { fileURLToPath } = require('url')
+const { inspect } = require('util')
 const { stringify } = JSON
 const LIMIT = 64 * 1024 // characters of a message or a traceback
-const { MAX_STRING_LENGTH } = require('buffer').constants
 
 /** A plugin, or an answer of it, that can't be used; `code` says how. */
 class Broken extends Error {
@@ -49,7 +49,7 @@ function traceback (error, folder, seen = new Set()) {
   seen.add(error)
   const stack = String(error.stack ?? error)
   const lines = stack.split('\n')
-  const own = lines.filter((line) => !line.includes(__dirname) && !/^ {4}at .*\bnode:internal\//.test(line))
+  const own = lines.filter((line) => !line.includes(__dirname) && !/^ {4}at .*\bnode:(internal\/|diagnostics_channel)/.test(line))
   let text = excerpt(lines.filter((line) => line.startsWith('    at ')), folder) + own.join('\n')
   const { cause } = error
   if (cause instanceof Error && !seen.has(cause) && seen.size < 8) {
@@ -61,11 +61,10 @@ function traceback (error, folder, seen = new Set()) {
 function describe (error, folder) {
   if (error instanceof Broken) return error.devkit
   if (!(error instanceof Error)) {
-    return { code: 'plugin-raised', kind: typeof error, message: String(error), traceback: '' }
+    return { code: 'plugin-raised', kind: typeof error, message: typeof error === 'string' ? error : inspect(error, { depth: 1 }), traceback: '' }
   }
   const message = String(error.message)
   const kind = String(error.name || 'Error')
-  // what V8 says when an allocation is refused; an over-long string is the plugin's own mistake
   if (error instanceof RangeError && /allocation failed/i.test(message)) {
     return { code: 'memory-limit', kind, message }
   }
@@ -86,4 +85,4 @@ function failure (error, folder) {
   return stringify(told)
 }
 
-module.exports = { Broken, MAX_STRING_LENGTH, failure, traceback }
+module.exports = { Broken, failure, traceback }

@@ -1,7 +1,7 @@
 'use strict'
 // How the plugin's imports are found: its translated TypeScript, and the packages its package.json asks for.
 
-const { registerHooks } = require('module')
+const { createRequire, registerHooks } = require('module')
 const { readFileSync } = require('fs')
 const { pathToFileURL } = require('url')
 
@@ -18,16 +18,23 @@ function install ({ entry, bundle, packages }) {
       : next(wanted, context)
   }
   if (packages) {
-    const parent = pathToFileURL(packages + '/package.json').href
+    const there = packages + '/package.json'
+    const parent = pathToFileURL(there).href
+    const find = createRequire(there).resolve
+    let inside = false // `find` asks the hook too
     hooks.resolve = (specifier, context, next) => {
       try {
         return next(specifier, context)
       } catch (error) {
-        if (!/^(@[^/]+\/)?[^./:][^:]*$/.test(specifier)) throw error
+        if (inside || !/^(@[^/]+\/)?[^./:][^:]*$/.test(specifier)) throw error
+        inside = true
         try {
-          return next(specifier, { ...context, parentURL: parent })
+          if (!context.conditions.includes('require')) return next(specifier, { ...context, parentURL: parent })
+          return { url: pathToFileURL(find(specifier)).href, shortCircuit: true }
         } catch {
           throw error
+        } finally {
+          inside = false
         }
       }
     }

@@ -50,6 +50,7 @@ let frame = 1 << 20
 let window = 1 << 20
 let waiting = false // whether the channel has not taken all that was written
 let ending = 0 // the exit status and one, once the end waits for what was written
+let begun = 0 // the call that was begun last
 let stage = true // while loading, initialize or shutdown runs
 
 // -- writing
@@ -141,7 +142,8 @@ const abandon = Context.abort
 
 function begin ({ fn, call, text, data, cancelled }) {
   if (cancelled) return sendError(call, new Broken('cancelled', 'the call was cancelled'))
-  if (plugin.concurrency > 1) send(encode(KIND.STARTED, 0, 0, call))
+  begun = call
+  if (open.size > 0) send(encode(KIND.STARTED, 0, 0, call))
   const context = new Context()
   try {
     if (fn >= plugin.functions.length) throw new Broken('function-missing', `there is no function ${fn}`)
@@ -324,6 +326,11 @@ process.on('uncaughtException', (error) => {
   }
   writeSync(2, `Uncaught ${text}\n`)
   end(1)
+})
+
+// However it ends, the host learns that no call beyond the last one was begun: the others run elsewhere.
+process.on('exit', () => {
+  if (begun > 0 && !waiting) send(encode(KIND.STARTED, END, 0, begun))
 })
 
 async function start () {
