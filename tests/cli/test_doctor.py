@@ -38,7 +38,7 @@ def test_status(project, devkit, data):
     (project.plugins / "broken" / "plugin.toml").write_text("")
     found = data("plugin", "status")
     assert found["plugins"] == {"total": 2, "discovered": 1, "error": 1}
-    assert found["loaders"] == ["python"]
+    assert "python" in found["loaders"]
     assert found["problems"][0]["next"] == f"devkit plugin check {project.plugins / 'broken'}"
     out = devkit("plugin", "status").stdout
     assert "2 (1 discovered, 1 error)" in out
@@ -46,7 +46,6 @@ def test_status(project, devkit, data):
 
 
 def test_loader_list(project, devkit, data):
-    found = data("loader", "list")["loaders"]
-    assert found[0]["name"] == "python"
-    assert found[0]["languages"] == ["python"]
+    found = {each["name"]: each for each in data("loader", "list")["loaders"]}
+    assert found["python"]["languages"] == ["python"]
     assert ".py" in devkit("loader", "list").stdout
