@@ -69,6 +69,7 @@ def needs(form: Form, functions: Iterable[str]) -> Iterator[tuple[str, tuple[Sig
         yield "malloc", (_POINTER,), False
         yield "execute", (_POINTER,), False
         yield "free", (_FREE,), True
+        yield "last_error", (_STATUS,), True
         yield "initialize", (_STATUS, _NOTHING), True
         yield "shutdown", (_STATUS, _NOTHING), True
         for name in functions:

@@ -44,6 +44,16 @@ class Guest(ABC):
     def execute(self, function: int, data: bytes) -> Steps[bytes]:
         """Run `execute`, or the function of that number."""
 
+    def attempt(self, function: int, data: bytes) -> bytes | Steps[bytes]:
+        """Run `execute` for a first slice of time: return the answer, or the steps that are left."""
+        steps = self.execute(function, data)
+        try:
+            next(steps)
+        except StopIteration as end:
+            answer: bytes = end.value
+            return answer
+        return steps
+
     @abstractmethod
     def shutdown(self) -> Steps[None]:
         """Run what the module has of shutting down."""
@@ -104,6 +114,8 @@ class PlainGuest(_Library):
         names = ["devkit_execute", *(f"devkit_function_{name}" for name in program.functions[1:])]
         self._functions = [self._exports[name] for name in names]
         self._buffer, self._room = 0, -1
+        # one call is one crossing where nothing has to be freed after it
+        self._quick = getattr(self._calls, "attempt", None) if self._free is None else None
 
     def _wanted(self) -> Sequence[str]:
         names = self.program.module.functions
@@ -132,6 +144,28 @@ class PlainGuest(_Library):
                 return (yield from self._answer(packed))
             self._check_size(size)
             return self._read(at, size) if size else b""
+        except OutOfBounds as error:
+            raise self._invalid(error) from None
+
+    def attempt(self, function: int, data: bytes) -> bytes | Steps[bytes]:
+        size = len(data)
+        if self._quick is None or size > self._room:
+            return super().attempt(function, data)
+        try:
+            self._write(self._buffer, data)
+            packed = self._quick(self._functions[function], self._buffer, size)
+            if type(packed) is not int:
+                return self._rest(packed)
+            size = packed & 0xFFFF_FFFF
+            if size > self.program.payload_limit:  # or an error
+                return self._rest(_known(packed))
+            return self._read(packed >> 32, size)
+        except OutOfBounds as error:
+            raise self._invalid(error) from None
+
+    def _rest(self, packed: Steps[int]) -> Steps[bytes]:
+        try:
+            return (yield from self._answer((yield from packed)))
         except OutOfBounds as error:
             raise self._invalid(error) from None
 
@@ -165,7 +199,8 @@ class ReactorGuest(_Library):
         self._functions = [self._exports[name] for name in program.functions]
 
     def _wanted(self) -> Sequence[str]:
-        wanted = {"_initialize", "malloc", "free", "initialize", "shutdown", *self.program.functions}
+        wanted = {"_initialize", "malloc", "free", "initialize", "last_error", "shutdown"}
+        wanted.update(self.program.functions)
         return [name for name in self.program.module.functions if name in wanted]
 
     def initialize(self) -> Steps[None]:
@@ -175,7 +210,10 @@ class ReactorGuest(_Library):
             status = yield from self._call(function)
             if self.program.module.functions["initialize"].gives and status:
                 number = status - (1 << 32) if status & _ERROR else status
-                raise PluginRaised(f"initialize returned {number}", plugin=self.program.plugin)
+                error = yield from self._complaint()
+                if isinstance(error, PluginRaised):
+                    raise error
+                raise PluginRaised(f"it returned {number}", plugin=self.program.plugin)
 
     def execute(self, function: int, data: bytes) -> Steps[bytes]:
         if (nul := data.find(b"\0")) >= 0:
@@ -200,11 +238,22 @@ class ReactorGuest(_Library):
         except OutOfBounds as error:
             raise self._invalid(error) from None
         if text is None:
-            raise ExecutionError(
-                f"`{self.program.plugin}` returned NULL", code="result-null", plugin=self.program.plugin
-            )
+            raise (yield from self._complaint())
         self._check_size(len(text))
         return text
+
+    def _complaint(self) -> Steps[ExecutionError]:
+        """Return the error for an answer of NULL: what last_error says, where there is that."""
+        plugin = self.program.plugin
+        if (function := self._export("last_error")) is not None:
+            try:
+                at = yield from self._call(function)
+                message = self._calls.read_text(at)[:_MESSAGE] if at else b""
+            except OutOfBounds as error:
+                return self._invalid(error)
+            if message:
+                return PluginRaised(message.decode("utf-8", "replace"), plugin=plugin)
+        return ExecutionError(f"`{plugin}` returned NULL", code="result-null", plugin=plugin)
 
     def shutdown(self) -> Steps[None]:
         if (function := self._export("shutdown")) is not None:
@@ -260,6 +309,11 @@ class CommandGuest(Guest):
                 f"it exited with status {status}{': ' + last if last else ''}", traceback=text, plugin=plugin
             )
         return bytes(answer)
+
+
+def _known(value: int) -> Steps[int]:
+    yield from ()
+    return value
 
 
 def _arguments(function: str, data: bytes) -> tuple[list[str], bytes]:

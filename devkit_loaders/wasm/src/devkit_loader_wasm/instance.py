@@ -99,28 +99,28 @@ class WasmInstance(Instance):
     def _run_here(self, call: PendingCall, guest: Guest) -> None:
         self._ticker.touch()
         began = time.perf_counter()
-        steps = guest.execute(call.function, call.data)
         try:
-            next(steps)
-        except StopIteration as end:
-            if time.perf_counter() - began > _SHORT:
-                self._distrust()
-            result = _result(end.value, call.text)
-            self._turn += 1
-            if self._turn < _TURN:
-                call.set_result(result)
-            else:  # a caller that never waits would otherwise keep every other task from running
-                self._turn = 0
-                self._loop.call_soon(_settle, call, result)
+            answer = guest.attempt(call.function, call.data)
         except Exception as error:  # noqa: BLE001 - it is the call that fails
             if not isinstance(error, DevKitError):
                 self._discard()
             call.set_exception(self._error(error))
-        else:
+            return
+        if not isinstance(answer, bytes):
             self._distrust()
             call.abandon = self._abandoned
             self._deadlines.watch(self)
-            self._start(_Job(self._begin_of(call), call, steps=steps, guest=guest, halt=guest.halt))
+            self._start(_Job(self._begin_of(call), call, steps=answer, guest=guest, halt=guest.halt))
+            return
+        if time.perf_counter() - began > _SHORT:
+            self._distrust()
+        result = _result(answer, call.text)
+        self._turn += 1
+        if self._turn < _TURN:
+            call.set_result(result)
+        else:  # a caller that never waits would otherwise keep every other task from running
+            self._turn = 0
+            self._loop.call_soon(_settle, call, result)
 
     def _distrust(self) -> None:
         """Run calls on the lane again, until more of them in a row were short."""
@@ -343,7 +343,7 @@ def _through(steps: Steps[Any], halt: Halt) -> Any:
     try:
         while True:
             if halt.is_set():
-                raise Halted
+                steps.throw(Halted())
             next(steps)
     except StopIteration as end:
         return end.value

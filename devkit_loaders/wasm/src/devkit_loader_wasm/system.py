@@ -82,7 +82,11 @@ class System:
         config.stderr_custom = stderr
         if stdin:
             content = c.wasm_byte_vec_t()
-            c.wasm_byte_vec_new(ctypes.byref(content), len(stdin), ctypes.c_char_p(stdin))
+            c.wasm_byte_vec_new(
+                ctypes.byref(content),
+                len(stdin),
+                ctypes.cast(ctypes.c_char_p(stdin), ctypes.POINTER(ctypes.c_ubyte)),
+            )
             c.wasi_config_set_stdin_bytes(config.ptr(), ctypes.byref(content))
         for folder, writable in self._reach.folders:
             config.preopen_dir(folder, folder, writable)
