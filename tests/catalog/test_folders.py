@@ -60,5 +60,5 @@ def test_the_cores_sources_nearest_first(tmp_path):
     sources = builtin_sources(PluginSystemConfig(plugin_dir="tools"), places)
     assert [(each.name, each.rank, str(each.folder)) for each in sources] == [
         ("project", 100, f"{tmp_path}/tools"), ("path", 200, "/a"), ("path-2", 200, "/b"),
-        ("user", 300, f"{tmp_path}/h/data/plugins"), ("installed", 400, f"{tmp_path}/h/data/installed"),
+        ("user", 300, f"{tmp_path}/h/data/plugins"), ("installed", 400, f"{tmp_path}/h/data"),
     ]  # fmt: skip

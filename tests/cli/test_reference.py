@@ -17,6 +17,7 @@ ROWS = dict(
 COMMANDS = {
     "plugin-list/1": ("plugin", "list"),
     "plugin-info/1": ("plugin", "info", "one"),
+    "plugin-search/1": ("plugin", "search"),
     "plugin-run/1": ("plugin", "run", "one"),
     "plugin-run-all/1": ("plugin", "run", "--all-with", "Testing"),
     "plugin-status/1": ("plugin", "status"),
@@ -25,6 +26,8 @@ COMMANDS = {
     "plugin-reload/1": ("plugin", "reload", "one"),
     "plugin-unload/1": ("plugin", "unload", "one"),
     "plugin-new/1": ("plugin", "new", "two"),
+    "plugin-install/1": ("plugin", "install", "./plugins/one"),
+    "plugin-uninstall/1": ("plugin", "uninstall", "three"),
     "plugin-permissions/1": ("plugin", "permissions", "show", "one"),
     "plugin-grant/1": ("plugin", "permissions", "grant", "one", "system:info"),
     "plugin-revoke/1": ("plugin", "permissions", "revoke", "one", "--all"),
@@ -66,6 +69,8 @@ def test_every_schema_is_described():
 def test_its_keys_are_those_described(project, data, schema):
     more = '[[capabilities]]\ncapability = "Testing"\n[permissions]\npermissions = ["system:info"]'
     project.plugin("one", more=more)
+    if "three" in COMMANDS[schema]:
+        data("plugin", "install", str(project.plugin("three", parent=project.home / "elsewhere")))
     found = data(*COMMANDS[schema])
     assert found.pop("schema") == schema
     described = set(re.findall(r"`([a-z0-9_]+)`", ROWS[schema]))

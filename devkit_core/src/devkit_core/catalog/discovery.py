@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from devkit_core.errors import DevKitError, DuplicatePlugin, LoadError, Place
+from devkit_core.errors import DevKitError, DuplicatePlugin, LoadError, Place, StateError
 from devkit_core.loading.folder import read_bytes, read_manifest, real_path
 from devkit_core.model.types import Discovered
 
@@ -131,6 +131,8 @@ def _discovered(candidate: Candidate) -> Discovered:
 
 
 def _failed(name: str, folder: Path, error: Exception) -> Candidate:
+    if isinstance(error, StateError):
+        return Candidate(folder, "", name, error)
     reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
     problem = LoadError(
         f"the source {name!r} can't list its plugins: {reason}"[:1000],

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from devkit_core.catalog.installed import InstalledSource
 from devkit_core.loading.folder import MANIFEST
 from devkit_core.loading.source import Source
 
@@ -46,7 +47,7 @@ def builtin_sources(config: PluginSystemConfig, places: Places) -> list[Source]:
     """Return the core's own sources, nearest first; extensions' come after them by their rank.
 
     `project` is `plugin_dir`, `path` the folders of DEVKIT_PLUGIN_PATH in their order (`path-2` is the
-    second), `user` and `installed` are `plugins` and `installed` in the user's data folder.
+    second), `user` is `plugins` in the user's data folder, `installed` what is in the store there.
     """
     path = [
         FolderSource("path" if number == 1 else f"path-{number}", 200, folder)
@@ -56,7 +57,7 @@ def builtin_sources(config: PluginSystemConfig, places: Places) -> list[Source]:
         FolderSource("project", 100, places.plugin_dir(config.plugin_dir)),
         *path,
         FolderSource("user", 300, places.data / "plugins"),
-        FolderSource("installed", 400, places.data / "installed"),
+        InstalledSource(places.data),
     ]
 
 

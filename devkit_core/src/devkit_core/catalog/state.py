@@ -46,8 +46,9 @@ class State:
     """The record in one file, `<data>/devkit.lock`: JSON, replaced whole, changed by one process at a time.
 
     An entry belongs to a plugin's id and the real path of its folder together, so another folder with
-    the same id gets nothing from it. Every method raises StateError for a record that is damaged, of a
-    newer DevKit, or can't be read, and leaves it as it is.
+    the same id gets nothing from it. All versions of an installed plugin have one entry. Every
+    method raises StateError for a record that is damaged, of a newer DevKit, or can't be read, and leaves
+    it as it is.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class State:
 
         With `publisher`, nothing where the grant was given to another one.
         """
-        entry = _entry(self._read(), plugin, _origin(folder))
+        entry = _entry(self._read(), plugin, self._origin(folder))
         if entry is None or (publisher is not None and entry.get("publisher", publisher) != publisher):
             return ()
         return tuple(entry.get("permissions", ()))
@@ -95,9 +96,9 @@ class State:
         """
         added = [str(each) for each in _parsed(permissions)]
         with self._changing() as entries:
-            entry = _entry(entries, plugin, _origin(folder))
+            entry = _entry(entries, plugin, self._origin(folder))
             if entry is None:
-                entry = {"id": plugin, "origin": _origin(folder)}
+                entry = {"id": plugin, "origin": self._origin(folder)}
                 entries.append(entry)
             before = entry.get("permissions", []) if entry.get("publisher", publisher) == publisher else []
             entry["permissions"] = sorted({*before, *added})
@@ -113,7 +114,7 @@ class State:
         """
         taken = None if permissions is None else _parsed(permissions)
         with self._changing() as entries:
-            entry = _entry(entries, plugin, _origin(folder))
+            entry = _entry(entries, plugin, self._origin(folder))
             if entry is None:
                 return ()
             before = list(entry.get("permissions", ()))
@@ -128,17 +129,17 @@ class State:
 
     def is_enabled(self, plugin: str, folder: Path) -> bool:
         """Tell whether the plugin in this folder may be loaded; it may unless it was disabled."""
-        entry = _entry(self._read(), plugin, _origin(folder))
+        entry = _entry(self._read(), plugin, self._origin(folder))
         return entry is None or bool(entry.get("enabled", True))
 
     def set_enabled(self, plugin: str, folder: Path, enabled: bool) -> bool:
         """Enable or disable the plugin in this folder; tell whether that changed anything."""
         with self._changing() as entries:
-            entry = _entry(entries, plugin, _origin(folder))
+            entry = _entry(entries, plugin, self._origin(folder))
             if enabled == (entry is None or bool(entry.get("enabled", True))):
                 return False
             if entry is None:
-                entry = {"id": plugin, "origin": _origin(folder)}
+                entry = {"id": plugin, "origin": self._origin(folder)}
                 entries.append(entry)
             if enabled:
                 entry.pop("enabled", None)
@@ -220,6 +221,12 @@ class State:
         finally:
             lock.release()
 
+    def _origin(self, folder: Path) -> str:
+        """Return the folder's real path; for all versions of an installed plugin that of the store."""
+        origin = os.path.realpath(folder)
+        store = os.path.realpath(self.path.parent / "store")
+        return store if origin.startswith(f"{store}{os.sep}") else origin
+
     def _error(self, what: str, error: OSError, code: str) -> StateError:
         reason = error.strerror or str(error)
         return StateError(f"{self.path} {what}: {reason}", code=code, place=Place(str(self.path)))
@@ -231,10 +238,6 @@ class State:
             hint=f"Restore it from a backup, mend it by hand, or move it away and grant again: "
             f"mv {self.path} {self.path}.damaged",
         )
-
-
-def _origin(folder: Path) -> str:
-    return os.path.realpath(folder)
 
 
 def _entry(entries: Iterable[Entry], plugin: str, origin: str) -> Entry | None:

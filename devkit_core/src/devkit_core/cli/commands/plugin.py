@@ -9,6 +9,7 @@ __all__ = ["plugin"]
 _HERE = "devkit_core.cli.commands"
 _CHILDREN = {
     "list": Child(f"{_HERE}.plugin_list:list_", "Show the plugins there are."),
+    "search": Child(f"{_HERE}.plugin_search:search", "Search the plugins that can be installed."),
     "info": Child(f"{_HERE}.plugin_info:info", "Show everything about one plugin."),
     "run": Child(f"{_HERE}.plugin_run:run", "Run a plugin and print what it returned."),
     "status": Child(f"{_HERE}.plugin_status:status", "Show loaders, states, confinement and what is wrong."),
@@ -20,6 +21,12 @@ _CHILDREN = {
     ),
     "unload": Child(f"{_HERE}.plugin_live:unload", "Take a plugin out of every running host."),
     "new": Child(f"{_HERE}.plugin_new:new", "Scaffold a plugin that loads as it stands."),
+    "install": Child(
+        f"{_HERE}.plugin_install:install", "Install plugins from folders, archives, addresses, sources."
+    ),
+    "uninstall": Child(f"{_HERE}.plugin_install:uninstall", "Take installed plugins away."),
+    "remove": Child(f"{_HERE}.plugin_install:uninstall", "The same as uninstall."),
+    "rm": Child(f"{_HERE}.plugin_install:uninstall", "The same as uninstall."),
     "permissions": Child(f"{_HERE}.plugin_permissions:permissions", "Show, grant and revoke permissions."),
 }
 

@@ -1,0 +1,110 @@
+"""What the commands that change installed plugins share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from devkit_core.cli.output import Look, Styled, Table, View
+from devkit_core.cli.session import Session
+from devkit_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from devkit_core.catalog.install import Installer
+    from devkit_core.catalog.planning import Plan, Step
+
+__all__ = ["agreeing", "installer_of", "plan_data", "plan_view", "tell_rights"]
+
+_LOOKS: dict[str, Look] = {"remove": "bad", "downgrade": "warn", "rollback": "warn"}
+
+
+def installer_of(session: Session) -> Installer:
+    """Return what changes this user's installed plugins."""
+    from devkit_core import __version__
+    from devkit_core.catalog.discovery import discover
+    from devkit_core.catalog.install import Installer, Surroundings
+
+    around = Surroundings(
+        present=lambda: discover(session.sources()),
+        sources=session.sources(),
+        runtimes=session.extensions.runtimes(),
+        devkit=__version__,
+        waiting=lambda: session.output.say("another devkit is changing the plugins; waiting for it"),
+    )
+    return Installer(session.places.data, session.state, around)
+
+
+def agreeing(session: Session, yes: bool, dry_run: bool) -> Callable[[Plan], None]:
+    """Return what shows a plan and asks for consent where it does more than it was told by name."""
+
+    def agree(plan: Plan) -> None:
+        reasons = list(_reasons(plan))
+        if dry_run or yes or not reasons:
+            return
+        if not session.interactive:
+            again = f"{click.get_current_context().command_path} … --yes"
+            raise UsageError(
+                f"this needs a confirmation: {reasons[0]}", code="confirmation-needed", hint=again
+            )
+        for part in plan_view(plan):
+            session.output.say(_line(part) if isinstance(part, Table) else str(part))
+        if not click.confirm(f"Go on ({'; '.join(reasons)})?", err=True):
+            raise click.Abort
+
+    return agree
+
+
+def _reasons(plan: Plan) -> Iterator[str]:
+    along = [step.id for step in plan.steps if step.why]
+    if along:
+        yield f"{', '.join(along)} {'goes' if plan.steps[0].action == 'remove' else 'comes'} along"
+    for step in plan.steps:
+        if step.drops_grants:
+            yield f"{step.id} now comes from somewhere else, so what was granted to it is revoked"
+
+
+def plan_data(plan: Plan, dry_run: bool) -> dict[str, Any]:
+    """Return a plan as JSON-ready data."""
+    return {"steps": [asdict(step) for step in plan.steps], "dry_run": dry_run}
+
+
+def plan_view(plan: Plan) -> View:
+    """Return a plan for a human."""
+    rows = [
+        (
+            Styled(step.action, _LOOKS.get(step.action, "good")),
+            Styled(step.id, "accent"),
+            _versions(step),
+            step.source or "-",
+            ", ".join(step.asked) or ("-" if step.action == "remove" else "nothing"),
+            step.why,
+        )
+        for step in plan.steps
+    ]
+    return [Table(("ACTION", "ID", "VERSION", "FROM", "ASKS FOR", "NOTE"), rows)] if rows else []
+
+
+def _versions(step: Step) -> str:
+    if step.before and step.version:
+        return f"{step.before} → {step.version}"
+    return step.version or step.before
+
+
+def _line(table: Table) -> str:
+    return "\n".join(
+        "  ".join(cell.text if isinstance(cell, Styled) else cell for cell in row) for row in table.rows
+    )
+
+
+def tell_rights(session: Session, plan: Plan) -> None:
+    """Say which plugins ask for something that they don't have, and how to grant it."""
+    for step in plan.steps:
+        if step.new or (step.drops_grants and step.asked):
+            asked = ", ".join(step.new or step.asked)
+            session.output.say(
+                f"{step.id} asks for {asked}; nothing of it is granted. "
+                f"devkit plugin permissions show {step.id}"
+            )
