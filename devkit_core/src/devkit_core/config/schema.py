@@ -26,7 +26,7 @@ __all__ = [
 
 Value = str | int | float | bool | tuple[str, ...]
 
-_ADDRESS = re.compile(r"(file:///|https?://[^/@]+)[^#?]*")
+_ADDRESS = re.compile(r"file:///[^#?]*|https?://[^/@#?]+(/[^#?]*)?")
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?", re.IGNORECASE)
 
 
@@ -147,6 +147,23 @@ class PluginSystemConfig:
             loosens=_adds,
         ),
     )
+    hot_reload: bool = field(
+        default=True,
+        metadata=_about(
+            "Watch the folders of loaded plugins in a program that runs on, and swap those that change."
+        ),
+    )
+    debounce_delay_ms: int = field(
+        default=300,
+        metadata=_about("Milliseconds that a plugin's files must rest before a change counts.", 10, 60_000),
+    )
+    max_reload_attempts: int = field(
+        default=3, metadata=_about("How often a changed plugin is tried until its files change again.", 1, 100)
+    )
+    ignore_patterns: tuple[str, ...] = field(
+        default=(".git", "__pycache__", "node_modules", "target", "*.tmp", "*.swp", "*~"),
+        metadata=_about("Names of files and folders whose changes don't count for hot reload."),
+    )
     registry_urls: tuple[str, ...] = field(
         default=(),
         metadata=_about(
@@ -224,6 +241,8 @@ def _texts(which: Setting, value: Any) -> tuple[str, ...]:
             raise ConfigError(f"{which.name} has an entry that can't be meant: {_shown(each)}")
         if which.name == "registry_urls":
             _check_address(each.strip())
+            continue
+        if which.name == "ignore_patterns":
             continue
         folder = which.name == "trusted_plugins" and each.startswith("/")
         if which.name != "default_permissions" and not folder and not _NAME.fullmatch(each):

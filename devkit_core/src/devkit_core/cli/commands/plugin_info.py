@@ -8,11 +8,13 @@ from typing import Any
 
 from devkit_core.cli.errors import render
 from devkit_core.cli.grammar import command, pass_session
+from devkit_core.cli.offer_facts import offer_data, offer_manifest, offer_view, offered_lines
+from devkit_core.cli.offers import described
 from devkit_core.cli.output import Facts, Rendered, Styled, View
 from devkit_core.cli.plugin_ids import plugin_argument
 from devkit_core.cli.rights import Rights, rights_of
 from devkit_core.cli.session import Session
-from devkit_core.errors import DevKitError
+from devkit_core.errors import DevKitError, NotFound
 from devkit_core.model.manifest import Manifest
 from devkit_core.model.types import Discovered
 from devkit_core.model.versions import parse_requirement, parse_runtime_version
@@ -26,9 +28,20 @@ __all__ = ["info"]
 def info(session: Session, plugin: str) -> None:
     """Show what a plugin's manifest says, its permissions, its dependencies and what is wrong. Runs nothing.
 
-    A plugin that can't be used is shown too, with its error.
+    A plugin that can't be used is shown too, with its error. What catalogues say of it stands under
+    `offers`; one that is not here is shown by that alone.
     """
-    found = session.plugin(plugin)
+    offers, problems = described(session, plugin)
+    offered = [offer_data(each) for each in offers]
+    try:
+        found = session.plugin(plugin)
+    except NotFound:
+        if not offers:
+            raise
+        known = {"id": plugin, "folder": None, **offer_manifest(offers[0])}
+        known |= {"offers": offered, "problems": problems}
+        session.output.data("plugin-info/1", known, lambda: offer_view(offers))
+        return
     manifest = found.manifest
     kind, problem = _kind(session, found)
     rights = rights_of(session, found) if manifest is not None else None
@@ -48,6 +61,8 @@ def info(session: Session, plugin: str) -> None:
         "permissions": rights.as_data() if rights else None,
         "error": problem.as_dict() if problem else None,
         "warnings": [asdict(each) for each in found.warnings],
+        "offers": offered,
+        "problems": problems,
     }
     session.output.data("plugin-info/1", data, lambda: _view(session, found, data, rights, problem))
 
@@ -147,6 +162,7 @@ def _view(
         rows.append(("permissions", rights.summary()))
         if rights.withheld:
             rows.append(("to grant", Styled(rights.command(), "warn")))
+    rows += [("offered", text) for text in offered_lines(data["offers"])]
     yield Facts(rows)
     for warning in found.warnings:
         session.output.warn(f"{warning.place}: {warning.message}", hint=warning.hint)

@@ -1,0 +1,1 @@
+"""Catalogues of plugins: static indexes, and the one that DevKit brings."""
