@@ -35,7 +35,7 @@ def test_every_member_has_one_version(root):
 def test_requirements_name_every_member(root):
     """requirements.txt has what devkit-platform depends on, requirements-dev.txt the other members."""
     usual, others = (
-        set(re.findall(r"^-e \./(\S+)$", (root / name).read_text(), re.MULTILINE))
+        set(re.findall(r"^-e \./([^\s[]+)", (root / name).read_text(), re.MULTILINE))
         for name in ("requirements.txt", "requirements-dev.txt")
     )
     members = {

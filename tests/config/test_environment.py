@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -45,6 +46,7 @@ def test_the_reference_has_every_setting_and_variable():
     page = (ROOT / "docs/reference/configuration.md").read_text()
     for each in settings():
         default = {True: "true", False: "false", (): "[]"}.get(each.default, each.default)
+        default = json.dumps(default) if isinstance(default, tuple) else default
         default = f'"{default}"' if each.kind is str else f"{default:g}" if each.kind is float else default
         assert f"| `{each.name}` | `{default}` | {each.expects} | {each.doc} |" in page
     for variable in variables():

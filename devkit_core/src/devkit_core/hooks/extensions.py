@@ -53,6 +53,7 @@ class Extensions:
         self._all = Registrations(find if find is not None else lambda: scan(cache), disabled)
         self._given: list[str] = []
         self._loaders: list[Loader] | None = None
+        self.users = 0  # hosts that run plugins by these loaders; the last one to end closes them
 
     @classmethod
     def with_plugins(cls, plugins: Iterable[object], *, disabled: Iterable[str] = ()) -> Extensions:

@@ -108,6 +108,10 @@ class Instance(ABC):
         in-process one keeps `call.deadline` (the loop's clock) itself.
         """
 
+    async def ping(self, seconds: float) -> None:
+        """Show that the instance still answers; called while it is idle. Raises DevKitError where it doesn't."""
+        return
+
     async def drain(self, seconds: float) -> None:
         """Wait until no call is in flight, at most this long; called when a reload sends new calls elsewhere."""
         return

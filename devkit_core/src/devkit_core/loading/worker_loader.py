@@ -53,6 +53,9 @@ class WorkerInstance(Instance):
     def submit(self, call: PendingCall) -> None:
         self._worker.submit(call)
 
+    async def ping(self, seconds: float) -> None:
+        await self._worker.ping(seconds)
+
     async def drain(self, seconds: float) -> None:
         await self._worker.drain(seconds)
 

@@ -82,6 +82,7 @@ class Connection:
         self._parts: dict[int, list[bytes]] = {}
         self._held: dict[int, int] = {}
         self._started = 0
+        self._final = False  # whether STARTED said that no further call was begun
         self._next = 1
         self._buffer = bytearray(_BUFFER)
         self._view = memoryview(self._buffer)
@@ -218,8 +219,9 @@ class Connection:
             self._failure(number, payload)
         elif kind == _STARTED:
             self._started = max(self._started, number)
+            self._final = bool(flags & _END)
         elif kind == _PONG:
-            pass
+            self.control(kind, payload)
         elif kind < OPTIONAL_KIND:
             if number:
                 self._break(f"a frame of kind {kind} for call {number}")
@@ -291,13 +293,12 @@ class Connection:
     def leave(self, last: int | None = None) -> tuple[list[Waiting], list[Waiting]]:
         """Take all calls away: those the worker may have started, and those it certainly has not.
 
-        `last` is the id of the call that was begun last, where that is known. Else a worker with
-        concurrency 1 answers a call before it starts the next, so only the oldest unanswered one can have
-        begun; others say how far they are with STARTED.
+        `last` is the id of the call that was begun last, where that is known. Else the oldest unanswered one
+        is taken for begun, unless the worker's last word said less; others have begun where it said so.
         """
         started: list[Waiting] = []
         waiting: list[Waiting] = []
-        if last is None and self.concurrency == 1:
+        if last is None and not self._final:
             last = next(iter(self.sent), 0)
         begun = max(self._started, last or 0)
         for number, call in self.sent.items():

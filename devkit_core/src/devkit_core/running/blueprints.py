@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devkit_core.errors import DevKitError, LoadError, Unconfined
 from devkit_core.events.logs import Logs
-from devkit_core.loading.loader import LoadRequest
+from devkit_core.loading.loader import Entry, Loader, LoadRequest
 from devkit_core.model.manifest import Manifest
 from devkit_core.model.types import Discovered
 from devkit_core.running.factory import choose, entry_of
-from devkit_core.running.supervisor import Blueprint, Times
 from devkit_core.sandbox.authority import Authority, decide
 from devkit_core.sandbox.plan import Limits
 from devkit_core.sandbox.probe import Enforcement, probe
@@ -25,7 +25,33 @@ if TYPE_CHECKING:
     from devkit_core.config.schema import PluginSystemConfig
     from devkit_core.hooks.extensions import Extensions
 
-__all__ = ["Blueprints", "authority_of", "limits_of"]
+__all__ = ["Blueprint", "Blueprints", "Times", "authority_of", "limits_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Time limits of one plugin in seconds: the manifest's where it has them, else the configuration's."""
+
+    start: float
+    initialize: float
+    execute: float
+    shutdown: float
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """What an instance is made from; read anew for every load, so that an edited plugin is what runs.
+
+    `request` lacks what only one start has: scratch folder, log and the report of its end.
+    """
+
+    manifest: Manifest
+    folder: Path
+    entry: Entry
+    loader: Loader
+    authority: Authority
+    times: Times
+    request: Callable[[Path, Callable[[DevKitError | None, list[PendingCall]], None]], LoadRequest]
 
 
 def authority_of(

@@ -10,16 +10,17 @@ import secrets
 import socket
 import struct
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from devkit_core.errors import DevKitError, StateError
 
-__all__ = ["ControlServer", "Host", "ask", "hosts"]
+__all__ = ["ControlServer", "Host", "ask", "follow", "hosts"]
 
-Answer = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
+Reply = Mapping[str, Any]
+Answer = Callable[[Reply], Awaitable[Reply | AsyncIterator[Reply]]]
 
 _LINE = 1 << 20
 _FOLDER = "hosts"
@@ -38,7 +39,8 @@ class Host:
 class ControlServer:
     """Answers requests of this user's other processes: one JSON object a line, and one back.
 
-    `answer` gets a request and returns what is sent; a DevKitError it raises is sent as `error`.
+    `answer` gets a request and returns what is sent; a DevKitError it raises is sent as `error`. Of a
+    stream each item is sent as a line, until it ends or the other end hangs up.
     """
 
     def __init__(self, runtime: Path, answer: Answer) -> None:
@@ -70,15 +72,38 @@ class ControlServer:
             if _peer(writer.get_extra_info("socket")) == os.getuid():
                 with contextlib.suppress(ConnectionError, ValueError, asyncio.LimitOverrunError):
                     while line := await reader.readline():
-                        writer.write(json.dumps(await self._reply(line)).encode() + b"\n")
-                        await writer.drain()
+                        reply = await self._reply(line)
+                        if isinstance(reply, Mapping):
+                            await _send(writer, reply)
+                        else:
+                            await self._stream(reply, reader, writer)
+                            return
+        except asyncio.CancelledError:
+            if self._server is not None:
+                raise  # else it is close that cuts this off
         finally:
             self._serving.discard(task)
             writer.close()
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
 
-    async def _reply(self, line: bytes) -> Mapping[str, Any]:
+    async def _stream(
+        self, items: AsyncIterator[Reply], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        async def send() -> None:
+            async for item in items:
+                await _send(writer, item)
+
+        sending = asyncio.ensure_future(send())
+        gone = asyncio.ensure_future(reader.read(1))  # nothing more is asked on this connection
+        try:
+            await asyncio.wait({sending, gone}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (sending, gone):
+                task.cancel()
+            await asyncio.gather(sending, gone, return_exceptions=True)
+
+    async def _reply(self, line: bytes) -> Reply | AsyncIterator[Reply]:
         try:
             request = json.loads(line)
         except (ValueError, RecursionError):
@@ -94,14 +119,19 @@ class ControlServer:
         """Stop listening and remove the socket; requests that are being answered are cut off."""
         if self._server is None:
             return
-        self._server.close()
+        server, self._server = self._server, None
+        server.close()
         for task in tuple(self._serving):
             task.cancel()
         if self._serving:
             await asyncio.wait(self._serving, timeout=1.0)
-        self._server = None
         with contextlib.suppress(OSError):
             self._path.unlink()
+
+
+async def _send(writer: asyncio.StreamWriter, reply: Reply) -> None:
+    writer.write(json.dumps(reply).encode() + b"\n")
+    await writer.drain()
 
 
 def _peer(sock: socket.socket) -> int:
@@ -142,7 +172,7 @@ def _program(pid: int) -> str:
     return " ".join(names[:2]) if names else os.path.basename(sys.executable)
 
 
-def ask(host: Host, request: Mapping[str, Any], seconds: float = 30.0) -> dict[str, Any]:
+def ask(host: Host, request: Reply, seconds: float = 30.0) -> dict[str, Any]:
     """Send one request and return the answer; raises StateError where the host doesn't give one in time."""
     try:
         with socket.socket(socket.AF_UNIX) as connection:
@@ -150,7 +180,7 @@ def ask(host: Host, request: Mapping[str, Any], seconds: float = 30.0) -> dict[s
             connection.connect(str(host.path))
             connection.sendall(json.dumps(dict(request)).encode() + b"\n")
             with connection.makefile("rb") as file:
-                answer = json.loads(file.readline(_LINE))
+                answer = json.loads(file.readline())
     except (OSError, ValueError) as error:
         raise StateError(
             f"the host with process id {host.pid} gave no answer: {error}", code="host-unreachable"
@@ -158,3 +188,27 @@ def ask(host: Host, request: Mapping[str, Any], seconds: float = 30.0) -> dict[s
     if not isinstance(answer, dict):
         raise StateError(f"the host with process id {host.pid} gave no answer", code="host-unreachable")
     return answer
+
+
+async def follow(host: Host, request: Reply) -> AsyncIterator[dict[str, Any]]:
+    """Send one request and yield the answers, until the host ends the stream or is gone.
+
+    Raises StateError where it can't be reached.
+    """
+    try:
+        reader, writer = await asyncio.open_unix_connection(str(host.path), limit=_LINE)
+    except OSError as error:
+        raise StateError(
+            f"the host with process id {host.pid} can't be reached: {error}", code="host-unreachable"
+        ) from error
+    try:
+        with contextlib.suppress(ConnectionError, ValueError, asyncio.LimitOverrunError):
+            await _send(writer, request)
+            while line := await reader.readline():
+                answer = json.loads(line)
+                if isinstance(answer, dict):
+                    yield answer
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()

@@ -78,7 +78,7 @@ class PluginHandle:
         supervisor = self._supervisor
         if timeout is None:
             timeout = supervisor.timeout
-        call = PendingCall(supervisor.id, 0, data, text, timeout, self._loop)
+        call = PendingCall(supervisor.id, 0, data, text, timeout, self._loop, supervisor.tally)
         supervisor.submit(call)
         return (await call).value
 
@@ -101,7 +101,7 @@ class PluginHandle:
             yield (await self._wrapped(Call(self.id, "execute", data, text, timeout))).value
             return
         seconds = self._supervisor.timeout if timeout is None else timeout
-        call = StreamingCall(self.id, 0, data, text, seconds, self._loop)
+        call = StreamingCall(self.id, 0, data, text, seconds, self._loop, self._supervisor.tally)
         self._supervisor.submit(call)
         try:
             while (item := await call.next()) is not None:
@@ -116,7 +116,7 @@ class PluginHandle:
         supervisor = self._supervisor
         seconds = supervisor.timeout if request.timeout is None else request.timeout
         number = supervisor.number(request.function)
-        call = PendingCall(self.id, number, request.data, request.text, seconds, self._loop)
+        call = PendingCall(self.id, number, request.data, request.text, seconds, self._loop, supervisor.tally)
         supervisor.submit(call)
         return await call
 

@@ -6,48 +6,27 @@ import asyncio
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from devkit_core.errors import DevKitError, FunctionMissing, LifecycleError, LoadError, Overloaded
+from devkit_core.errors import DevKitError, FunctionMissing, LoadError, Overloaded
 from devkit_core.events.bus import Bus, EventKind
-from devkit_core.loading.loader import Entry, Instance, Loader, LoadRequest
-from devkit_core.model.lifecycle import check
-from devkit_core.model.manifest import Manifest
+from devkit_core.events.stats import Tally
+from devkit_core.model.lifecycle import allowed, check
 from devkit_core.model.types import PluginHealth, PluginStatus
-from devkit_core.sandbox.authority import Authority
+from devkit_core.running import health as healths
+from devkit_core.running.failures import told
 from devkit_core.workers.pending import PendingCall
 
-__all__ = ["Blueprint", "Supervisor", "Times"]
+if TYPE_CHECKING:
+    from devkit_core.loading.loader import Instance
+    from devkit_core.running.blueprints import Blueprint, Times
+
+__all__ = ["Supervisor"]
 
 _BACKLOG = 10_000  # calls that wait for a starting instance
-
-
-@dataclass(frozen=True, slots=True)
-class Times:
-    """Time limits of one plugin in seconds: the manifest's where it has them, else the configuration's."""
-
-    start: float
-    initialize: float
-    execute: float
-    shutdown: float
-
-
-@dataclass(frozen=True, slots=True)
-class Blueprint:
-    """What an instance is made from; read anew for every load, so that an edited plugin is what runs.
-
-    `request` lacks what only one start has: scratch folder, log and the report of its end.
-    """
-
-    manifest: Manifest
-    folder: Path
-    entry: Entry
-    loader: Loader
-    authority: Authority
-    times: Times
-    request: Callable[[Path, Callable[[DevKitError | None, list[PendingCall]], None]], LoadRequest]
+_DRAINING = 4  # replaced instances that still have calls; a further reload waits for one to end
 
 
 class Supervisor:
@@ -64,23 +43,38 @@ class Supervisor:
         self.error: DevKitError | None = None
         self.load_seconds: float | None = None
         self.blueprint: Blueprint | None = None
+        self.tally = Tally()
         self.restarts = 0
+        self.reloads = 0
+        self.since: float | None = None  # by time.monotonic, when the instance took over
         self.timeout = 300.0  # seconds a call may take where it sets no limit of its own
         self._read = blueprint
         self._bus = bus
         self._scratch = scratch
+        self._loaded = False
         self._instance: Instance | None = None
         self._folder: Path | None = None
         self._backlog: list[PendingCall] = []
         self._reviving: asyncio.Task[None] | None = None
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._leaving: set[asyncio.Task[None]] = set()  # of instances that are dead
+        self._draining: set[asyncio.Task[None]] = set()  # of replaced instances that still have calls
         self._generation = 0
         self._lock = asyncio.Lock()
 
     @property
     def loaded(self) -> bool:
-        """Whether calls are taken: loaded, or about to be again."""
-        return self.status in (PluginStatus.ACTIVE, PluginStatus.RUNNING)
+        """Whether calls are taken: from a load that succeeded to the stop, through deaths and restarts."""
+        return self._loaded
+
+    @property
+    def running(self) -> bool:
+        """Whether there is an instance now."""
+        return self._instance is not None
+
+    @property
+    def starting(self) -> bool:
+        """Whether an instance is being started, swapped or stopped right now."""
+        return self._lock.locked()
 
     @property
     def pid(self) -> int | None:
@@ -100,6 +94,14 @@ class Supervisor:
         if health is not self.health:
             self.health = health
             self._bus.publish(EventKind.PLUGIN_HEALTH_CHANGED, self.id, health=health.value, why=why)
+
+    async def check_health(self) -> PluginHealth:
+        """Ask the instance how it does and note that; a plugin without an instance keeps what was noted."""
+        if (instance := self._instance) is not None:
+            health, why = await healths.check(self.id, instance, self.timeout)
+            if instance is self._instance:
+                self.set_health(health, why)
+        return self.health
 
     # -- calls
 
@@ -124,7 +126,7 @@ class Supervisor:
         instance = self._instance
         if instance is not None:
             instance.submit(call)
-        elif self.status in (PluginStatus.ACTIVE, PluginStatus.LOADING, PluginStatus.ERROR):
+        elif self._loaded:
             if len(self._backlog) >= _BACKLOG:
                 call.set_exception(
                     Overloaded(f"over {_BACKLOG:,} calls wait for `{self.id}` to start", plugin=self.id)
@@ -133,11 +135,12 @@ class Supervisor:
             self._backlog.append(call)
             self._revive()
         else:
-            call.set_exception(
-                LoadError(
-                    f"`{self.id}` is {self.status}, not loaded", code="plugin-not-loaded", plugin=self.id
-                )
-            )
+            call.set_exception(self._not_loaded())
+
+    def _not_loaded(self) -> LoadError:
+        return LoadError(
+            f"`{self.id}` is {self.status}, not loaded", code="plugin-not-loaded", plugin=self.id
+        )
 
     def _revive(self) -> None:
         if self._reviving is None or self._reviving.done():
@@ -146,11 +149,11 @@ class Supervisor:
     async def _start_again(self) -> None:
         try:
             async with self._lock:
-                if self._instance is None:
+                if self._instance is None and self._loaded:
                     self.restarts += 1
                     await self._start()
-        except DevKitError as error:
-            self._settle(error)
+        except DevKitError:
+            pass  # told and settled by _start
         except Exception as bug:  # our own fault must not leave callers waiting
             self._settle(LoadError(f"starting `{self.id}` failed: {bug!r}", plugin=self.id))
             raise
@@ -169,23 +172,25 @@ class Supervisor:
 
     def _ended(self, generation: int, why: DevKitError | None, unstarted: list[PendingCall]) -> None:
         """An instance ended by itself: say so, and give the calls it had not begun to a fresh one."""
-        if generation != self._generation:
-            self._backlog.extend(unstarted)
-            if self._instance is not None:
-                self._take_backlog(self._instance)
-            return
-        instance, self._instance = self._instance, None
-        self._discard(instance)
-        if why is not None:
-            self.error = why
-            self._bus.publish(EventKind.PLUGIN_ERROR, self.id, code=why.code, message=why.message)
-            self.set_health(PluginHealth.DEGRADED, why.message)
+        current = generation == self._generation
         self._backlog.extend(unstarted)
-        if self._backlog:
+        if current:
+            instance, self._instance = self._instance, None
+            self._discard(instance)
+        if why is not None:
+            self._tell_error(why)
+            if current:
+                self.error = why
+                self.set_health(PluginHealth.DEGRADED, why.message)
+        if self._instance is not None:
+            self._take_backlog(self._instance)
+        elif not self._loaded:
+            self._settle(self._not_loaded())
+        elif self._backlog:
             self._revive()
 
     def _discard(self, instance: Instance | None) -> None:
-        """Free what a dead or replaced instance held, in the background."""
+        """Free what a dead instance held, in the background."""
         folder, self._folder = self._folder, None
 
         async def free() -> None:
@@ -194,17 +199,40 @@ class Supervisor:
             if folder is not None:
                 shutil.rmtree(folder, ignore_errors=True)
 
-        task = asyncio.get_running_loop().create_task(free())
-        self._leaving.add(task)
-        task.add_done_callback(self._leaving.discard)
+        self._keep(free(), self._leaving)
+
+    def _retire(self, instance: Instance, folder: Path | None, times: Times) -> None:
+        """Let a replaced instance finish its calls, then shut it down, in the background."""
+
+        async def drain() -> None:
+            try:
+                await instance.drain(times.execute)
+                await instance.shutdown(times.shutdown)
+            finally:
+                await instance.close()
+                if folder is not None:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+        self._keep(drain(), self._draining)
+
+    @staticmethod
+    def _keep(work: Coroutine[None, None, None], tasks: set[asyncio.Task[None]]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
 
     # -- life
 
-    async def load(self) -> None:
-        """Start and initialize; raises what stopped it, and the state is `error` then."""
+    async def load(self) -> bool:
+        """Start and initialize; raises what stopped it, and the state is `error` then.
+
+        Return False, and do nothing, where it runs already.
+        """
         async with self._lock:
-            if self._instance is None:
-                await self._start()
+            if self._instance is not None:
+                return False
+            await self._start()
+            return True
 
     async def _start(self) -> None:
         began = time.perf_counter()
@@ -212,27 +240,36 @@ class Supervisor:
         try:
             blueprint, instance, folder, generation = await self._make()
         except asyncio.CancelledError:
-            self.move(PluginStatus.STOPPED)
+            self.move(PluginStatus.STOPPED if not self._loaded else PluginStatus.ERROR)
             raise
         except DevKitError as error:
             self.error = error
             self.set_health(PluginHealth.UNHEALTHY, error.message)
-            self._bus.publish(EventKind.PLUGIN_ERROR, self.id, code=error.code, message=error.message)
+            self._tell_error(error)
             self.move(PluginStatus.ERROR)
+            self._settle(error)
             raise
-        self._adopt(blueprint, instance, folder, generation)
+        self._loaded = True
         self.load_seconds = time.perf_counter() - began
         self.move(PluginStatus.ACTIVE)
-        self._bus.publish(
-            EventKind.PLUGIN_LOADED,
-            self.id,
-            version=blueprint.manifest.metadata.version,
-            seconds=self.load_seconds,
-        )
-        self._take_backlog(instance)
+        self._adopt(blueprint, instance, folder, generation)
+        self._tell_loaded(blueprint)
 
-    async def _make(self) -> tuple[Blueprint, Instance, Path, int]:
+    def _tell_error(self, error: DevKitError) -> None:
+        folder = self.blueprint.folder if self.blueprint else None
+        self._bus.publish(EventKind.PLUGIN_ERROR, self.id, **told(error, folder))
+
+    def _tell_loaded(self, blueprint: Blueprint, **more: bool) -> None:
+        version = blueprint.manifest.metadata.version
+        self._bus.publish(
+            EventKind.PLUGIN_LOADED, self.id, version=version, seconds=self.load_seconds, **more
+        )
+
+    async def _make(self, *, fit: bool = False) -> tuple[Blueprint, Instance, Path, int]:
+        """Start and initialize an instance; with `fit` it also has to say that it is healthy."""
         blueprint = self._read()
+        if self.blueprint is None:
+            self.blueprint = blueprint
         folder = Path(tempfile.mkdtemp(prefix=f"{self.id}-", dir=self._scratch))
         generation = self._generation + 1
         instance: Instance | None = None
@@ -240,6 +277,8 @@ class Supervisor:
             request = blueprint.request(folder, lambda why, calls: self._ended(generation, why, calls))
             instance = await blueprint.loader.start(request)
             await instance.initialize(blueprint.times.initialize)
+            if fit:
+                await healths.demand(self.id, instance, blueprint.times.initialize)
         except BaseException:
             if instance is not None:
                 await instance.close()
@@ -251,47 +290,50 @@ class Supervisor:
         self.blueprint, self._instance, self._folder = blueprint, instance, folder
         self._generation = generation
         self.timeout = blueprint.times.execute
+        self.since = time.monotonic()
         self.error = None
         self.set_health(PluginHealth.HEALTHY)
+        self._take_backlog(instance)
 
     async def reload(self) -> None:
-        """Start a new instance beside the old, swap, drain and stop the old; if the new fails, the old stays.
+        """Start a new instance beside the old and swap; if the new one is not fit, the old stays.
 
-        No call fails because of it. Raises what stopped the new instance.
+        No call fails because of it: those that the old instance has are finished by it, and then it is
+        shut down. Raises what stopped the new instance.
         """
+        while len(self._draining) >= _DRAINING:
+            await asyncio.wait(self._draining, return_when=asyncio.FIRST_COMPLETED)
         async with self._lock:
+            if not self._loaded:
+                raise self._not_loaded()
             if self._instance is None:
                 await self._start()
                 return
             began = time.perf_counter()
-            blueprint, instance, folder, generation = await self._make()
-            old, old_folder, old_times = self._instance, self._folder, self.blueprint
+            blueprint, instance, folder, generation = await self._make(fit=True)
+            old, old_folder, old_blueprint = self._instance, self._folder, self.blueprint
             self._adopt(blueprint, instance, folder, generation)
+            self.reloads += 1
             self.load_seconds = time.perf_counter() - began
-            self._bus.publish(
-                EventKind.PLUGIN_LOADED,
-                self.id,
-                version=blueprint.manifest.metadata.version,
-                seconds=self.load_seconds,
-                reloaded=True,
-            )
-            seconds = old_times.times.shutdown if old_times else blueprint.times.shutdown
+            if self.status is not PluginStatus.ACTIVE:
+                self.move(PluginStatus.ACTIVE)
+            self._tell_loaded(blueprint, reloaded=True)
             if old is not None:
-                await old.drain(old_times.times.execute if old_times else seconds)
-                await old.shutdown(seconds)
-                await old.close()
-            if old_folder is not None:
-                shutil.rmtree(old_folder, ignore_errors=True)
+                self._retire(old, old_folder, (old_blueprint or blueprint).times)
 
     async def stop(self, final: PluginStatus = PluginStatus.STOPPED) -> None:
-        """Shut the plugin down and end its instance; calls that wait fail."""
+        """Shut the plugin down and end its instances; calls that wait fail."""
+        was_loaded, self._loaded = self._loaded, False
         if self._reviving is not None and not self._reviving.done():
             self._reviving.cancel()
             await asyncio.wait({self._reviving})
         async with self._lock:
+            was_loaded, self._loaded = was_loaded or self._loaded, False
             instance, self._instance = self._instance, None
-            was_loaded = self.status in (PluginStatus.ACTIVE, PluginStatus.RUNNING)
             self._generation += 1
+            self.since = None
+            for draining in tuple(self._draining):
+                draining.cancel()
             if instance is not None:
                 seconds = self.blueprint.times.shutdown if self.blueprint else 5.0
                 await instance.shutdown(seconds)
@@ -300,13 +342,15 @@ class Supervisor:
                 shutil.rmtree(self._folder, ignore_errors=True)
                 self._folder = None
             self._settle(LoadError(f"`{self.id}` was unloaded", code="plugin-not-loaded", plugin=self.id))
-            if self._leaving:
-                await asyncio.wait(set(self._leaving), timeout=2.0)
-            try:
-                self.move(final)
-            except LifecycleError:
-                self.move(PluginStatus.STOPPED)
-                self.move(final)
+            if ending := self._leaving | self._draining:
+                await asyncio.wait(ending, timeout=2.0)
+            self._rest_as(final)
             self.set_health(PluginHealth.UNKNOWN)
             if was_loaded:
                 self._bus.publish(EventKind.PLUGIN_UNLOADED, self.id)
+
+    def _rest_as(self, final: PluginStatus) -> None:
+        if not allowed(self.status, final) and allowed(self.status, PluginStatus.STOPPED):
+            self.move(PluginStatus.STOPPED)
+        if allowed(self.status, final):
+            self.move(final)

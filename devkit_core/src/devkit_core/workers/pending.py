@@ -6,7 +6,8 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from time import monotonic
+from typing import TYPE_CHECKING, Any
 
 from devkit_core.errors import (
     DevKitError,
@@ -18,17 +19,35 @@ from devkit_core.errors import (
 )
 from devkit_core.protocol.messages import Failure, Result
 
+if TYPE_CHECKING:
+    from devkit_core.events.stats import Tally
+
 __all__ = ["PendingCall", "StreamingCall", "from_failure"]
+
+
+_set_result = asyncio.Future.set_result
+_set_exception = asyncio.Future.set_exception
 
 
 class PendingCall(asyncio.Future[Result]):
     """One call on its way: `data` is UTF-8 where `text`; `deadline` is by the loop's clock.
 
     It outlives a worker: one that a dead worker had not started is submitted again. `abandon` is called
-    where the caller stops waiting, and set by whoever carries the call.
+    where the caller stops waiting, and set by whoever carries the call. `tally` counts it at its end.
     """
 
-    __slots__ = ("abandon", "attempts", "data", "deadline", "function", "id", "plugin", "text")
+    __slots__ = (
+        "abandon",
+        "attempts",
+        "began",
+        "data",
+        "deadline",
+        "function",
+        "id",
+        "plugin",
+        "tally",
+        "text",
+    )
 
     def __init__(
         self,
@@ -38,6 +57,7 @@ class PendingCall(asyncio.Future[Result]):
         text: bool,
         seconds: float | None,
         loop: asyncio.AbstractEventLoop,
+        tally: Tally | None = None,
     ) -> None:
         super().__init__(loop=loop)
         self.plugin = plugin
@@ -48,12 +68,29 @@ class PendingCall(asyncio.Future[Result]):
         self.id = 0
         self.attempts = 0
         self.abandon: Callable[[PendingCall], None] | None = None
+        self.began = monotonic()
+        self.tally = tally
+
+    def set_result(self, result: Result) -> None:
+        """End with an answer."""
+        _set_result(self, result)
+        if (tally := self.tally) is not None:
+            tally.answered(self.began, len(self.data), len(result.data))
+
+    def set_exception(self, exception: type | BaseException) -> None:
+        """End with an error."""
+        _set_exception(self, exception)
+        if (tally := self.tally) is not None:
+            tally.failed(self.began, len(self.data), getattr(exception, "code", "bug"))
 
     def cancel(self, msg: Any | None = None) -> bool:
         """Give up; the plugin is told."""
         if self.abandon is not None and not self.done():
             self.abandon(self)
-        return super().cancel(msg)
+        cancelled = super().cancel(msg)
+        if cancelled and self.tally is not None:
+            self.tally.failed(self.began, len(self.data), "cancelled")
+        return cancelled
 
     def fail(self, failure: Failure) -> None:
         """End with what the worker said."""
@@ -77,8 +114,9 @@ class StreamingCall(PendingCall):
         text: bool,
         seconds: float | None,
         loop: asyncio.AbstractEventLoop,
+        tally: Tally | None = None,
     ) -> None:
-        super().__init__(plugin, function, data, text, seconds, loop)
+        super().__init__(plugin, function, data, text, seconds, loop, tally)
         self._items: deque[Result] = deque()
         self._wake: asyncio.Event = asyncio.Event()
         self._credit: Callable[[int, int], None] | None = None
@@ -91,6 +129,8 @@ class StreamingCall(PendingCall):
     def item(self, data: bytes, text: bool) -> bool:
         """Take one item."""
         self._items.append(Result(data, text))
+        if self.tally is not None:
+            self.tally.bytes_out += len(data)
         self._wake.set()
         return True
 

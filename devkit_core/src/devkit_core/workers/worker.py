@@ -66,6 +66,7 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         self._channel = Channel(limit, self._control, self._lost)
         self._reply: asyncio.Future[bytes] | None = None
+        self._pong: asyncio.Future[None] | None = None
         self._outputs: list[Output] = []
         self._page: mmap.mmap | None = None  # where a Python worker notes the call it begins
         self._closing = False
@@ -141,6 +142,20 @@ class Worker:
         self._channel.send(initialize())
         await self._answer(seconds, "initialize")
         self._tell = True
+
+    async def ping(self, seconds: float) -> None:
+        """Wait until the worker answers a ping; raises CallTimeout, or WorkerCrashed where it has ended."""
+        pong = self._pong = self._loop.create_future()
+        self._channel.send(encode(Kind.PING))
+        either: set[asyncio.Future[Any]] = {pong, self._gone}
+        await asyncio.wait(either, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        self._pong = None
+        if self._gone.done():
+            raise self._gone.result() or WorkerCrashed("the worker ended", plugin=self.plugin)
+        if not pong.done():
+            raise CallTimeout(
+                f"the worker of `{self.plugin}` answered no ping in {seconds:g} s", plugin=self.plugin
+            )
 
     async def shutdown(self, seconds: float) -> None:
         """Run the plugin's shutdown; what goes wrong is logged."""
@@ -250,6 +265,10 @@ class Worker:
     # -- the channel's events
 
     def _control(self, kind: int, payload: bytes) -> None:
+        if kind == Kind.PONG:
+            if self._pong is not None and not self._pong.done():
+                self._pong.set_result(None)
+            return
         reply = self._reply
         if reply is None or reply.done():
             raise FrameError(f"a frame of kind {kind} that nobody asked for")

@@ -1,0 +1,86 @@
+"""What running plugins takes in one host, made when a plugin is first loaded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from devkit_core.events.bus import Bus
+from devkit_core.events.logs import Logs
+from devkit_core.model.manifest import Manifest
+from devkit_core.model.types import Discovered
+from devkit_core.running.blueprints import Blueprint, Blueprints
+from devkit_core.running.reload import HotReload, ReloadSettings
+from devkit_core.running.roster import Roster
+from devkit_core.running.scratch import ScratchRoot
+from devkit_core.running.supervisor import Supervisor
+from devkit_core.running.watch import available
+from devkit_core.workers.deadlines import Deadlines
+
+if TYPE_CHECKING:
+    from devkit_core.catalog.state import State
+    from devkit_core.config.places import Places
+    from devkit_core.config.schema import PluginSystemConfig
+    from devkit_core.hooks.extensions import Extensions
+
+__all__ = ["Engine"]
+
+
+class Engine:
+    """The parts that supervisors share: deadlines, blueprints, scratch folders, hot reload.
+
+    `found` returns what is known of a plugin when its files are read; `stays` says that the host runs on
+    and doesn't end with one command, so that changed files matter.
+    """
+
+    def __init__(
+        self,
+        config: PluginSystemConfig,
+        places: Places,
+        extensions: Extensions,
+        state: State,
+        logs: Logs,
+        bus: Bus,
+        read: Callable[[Path], Manifest],
+        roster: Roster,
+        *,
+        stays: bool,
+    ) -> None:
+        self._extensions = extensions
+        self._roster = roster
+        self._bus = bus
+        self._scratch = ScratchRoot(places.runtime)
+        self._deadlines = Deadlines(asyncio.get_running_loop())
+        self._blueprints = Blueprints(config, extensions, state, self._deadlines, logs, places.cache, read)
+        self.wrappers = extensions.call_wrappers()
+        self._reload: HotReload | None = None
+        if stays and config.hot_reload and available():
+            settings = ReloadSettings(
+                config.debounce_delay_ms / 1000, config.max_reload_attempts, config.ignore_patterns
+            )
+            self._reload = HotReload(roster, bus, settings)
+        extensions.users += 1
+
+    def supervise(self, plugin: str, found: Callable[[str], Discovered]) -> Supervisor:
+        """Return a supervisor that reads the plugin from where `found` says it is, each time it starts it."""
+
+        def read() -> Blueprint:
+            return self._blueprints.reader(found(plugin))()
+
+        return Supervisor(plugin, read, self._bus, self._scratch.path)
+
+    async def close(self) -> None:
+        """End everything: the watch, the plugins, what loaders share; may be called once."""
+        try:
+            if self._reload is not None:
+                await self._reload.close()
+            await self._roster.close()
+        finally:
+            self._deadlines.close()
+            self._extensions.users -= 1
+            if not self._extensions.users:  # another host may run its plugins by the same loaders
+                for loader in self._extensions.loaders():
+                    await loader.close()
+            self._scratch.close()

@@ -1,0 +1,39 @@
+"""Errors of plugins as events tell them: code, message, file and line."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from devkit_core.errors import DevKitError
+
+__all__ = ["place_in", "told"]
+
+_LIMIT = 2000  # characters of a message in an event
+
+
+def told(error: DevKitError, folder: Path | None = None) -> dict[str, Any]:
+    """Return an error as data of an event: `code`, `message`, `path`, `line`; the last two may be None."""
+    path, line = (error.place.path, error.place.line) if error.place is not None else (None, None)
+    if line is None and folder is not None:
+        path, line = place_in(f"{getattr(error, 'traceback', None) or ''}\n{error.message}", folder) or (
+            path,
+            line,
+        )
+    return {"code": error.code, "message": error.message[:_LIMIT], "path": path, "line": line}
+
+
+def place_in(text: str, folder: Path) -> tuple[str, int] | None:
+    """Return the file and line of a plugin's folder where a traceback shows that the error arose.
+
+    Python's tracebacks name the innermost frame last, those of JavaScript and of compilers first.
+    """
+    roots = "|".join(re.escape(each) for each in {str(folder), os.path.realpath(folder)})
+    python = re.findall(rf'File "((?:{roots})/[^"\n]+)", line (\d+)', text)
+    if python:
+        path, line = python[-1]
+        return path, int(line)
+    other = re.search(rf"((?:{roots})/[^\s:()\"']+):(\d+)", text)
+    return (other[1], int(other[2])) if other else None

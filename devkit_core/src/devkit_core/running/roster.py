@@ -1,0 +1,272 @@
+"""The plugins of one host: loads in order, unloads, reloads with dependents."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from devkit_core.errors import DependencyMissing, DevKitError, LoadError
+from devkit_core.events.bus import Bus, EventKind
+from devkit_core.model.types import Discovered, PluginStatus
+from devkit_core.running.failures import told
+from devkit_core.running.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from devkit_core.catalog.registry import Registry
+    from devkit_core.catalog.resolver import Need, Order
+    from devkit_core.model.manifest import Parsed
+
+__all__ = ["Roster"]
+
+_UNWATCHED = (PluginStatus.DISCOVERED, PluginStatus.STOPPED, PluginStatus.DISABLED)
+
+
+class Roster:
+    """Every plugin that was loaded, or that it was tried with, and its supervisor.
+
+    `order` says what to load for the plugins wanted; `read` reads a folder's manifest; `supervise` makes
+    a supervisor; `most` bounds how many are loaded at once. `before_read` is awaited before a plugin's
+    files are read, with its id and folder.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        order: Callable[[Sequence[str]], Order],
+        read: Callable[[Path], Parsed],
+        supervise: Callable[[str], Supervisor],
+        bus: Bus,
+        most: int,
+    ) -> None:
+        self.before_read: Callable[[str, Path], Awaitable[None]] | None = None
+        self._registry = registry
+        self._order = order
+        self._read = read
+        self._supervise = supervise
+        self._bus = bus
+        self._most = most
+        self._supervisors: dict[str, Supervisor] = {}
+        self._found: dict[str, Discovered] = {}
+        self._starting: set[str] = set()
+        self._closed = False
+
+    def get(self, plugin: str) -> Supervisor | None:
+        """Return the supervisor of a plugin, loaded or not, or None where it was never tried."""
+        return self._supervisors.get(plugin)
+
+    def supervisors(self) -> list[Supervisor]:
+        """Return every supervisor, in the order in which they were first tried."""
+        return list(self._supervisors.values())
+
+    def loaded(self) -> list[str]:
+        """Return the ids of the loaded plugins, in the order of loading."""
+        return [each for each in self._registry.loaded() if each in self._supervisors]
+
+    def found(self, plugin: str) -> Discovered:
+        """Return what was found of a plugin, also where it is loaded and its folder has gone since.
+
+        Raises NotFound.
+        """
+        known = self._registry.get(plugin)
+        if known is None or (known.manifest is None and plugin in self._found):
+            known = self._found.get(plugin, known)
+        return known if known is not None else self._registry.find(plugin)
+
+    def running_from(self) -> dict[str, Path]:
+        """Return the folders of the plugins that are loaded, or that failed when they were last tried."""
+        return {
+            each.id: self.found(each.id).folder
+            for each in self._supervisors.values()
+            if each.status not in _UNWATCHED
+        }
+
+    # -- loading
+
+    async def load(self, wanted: Sequence[str]) -> dict[str, DevKitError]:
+        """Load plugins and what they need, dependencies first; return what failed, by id."""
+        plan = self._order(wanted)
+        failed: dict[str, DevKitError] = dict(plan.failures)
+        for chosen in plan.sequence:
+            missing = [n.id for n in chosen.needs if n.id in failed and not n.optional]
+            try:
+                if missing:
+                    raise _missing(chosen.id, missing[0], failed[missing[0]].message)
+                await self._start(chosen.id, chosen.needs)
+            except DevKitError as error:
+                failed[chosen.id] = error
+        return failed
+
+    async def _start(self, plugin: str, needs: Sequence[Need]) -> None:
+        supervisor = self._supervisors.get(plugin)
+        if supervisor is not None and supervisor.running:
+            return
+        if self._closed:
+            raise LoadError("the manager is closed", code="manager-closed", plugin=plugin)
+        if len({*self._registry.loaded(), *self._starting} - {plugin}) >= self._most:
+            raise LoadError(
+                f"{self._most} plugins are loaded already",
+                code="too-many-plugins",
+                plugin=plugin,
+                hint="unload one, or raise max_plugins",
+            )
+        self._starting.add(plugin)
+        try:
+            found = self._found[plugin] = self._registry.find(plugin)
+            if supervisor is None:
+                supervisor = self._supervisors[plugin] = self._supervise(plugin)
+            if self.before_read is not None:
+                await self.before_read(plugin, found.folder)
+            if supervisor.status in _UNWATCHED:
+                if supervisor.status is PluginStatus.DISABLED:
+                    supervisor.move(PluginStatus.DISCOVERED)
+                supervisor.move(PluginStatus.RESOLVED)
+                for need in self._registry.loaded():
+                    if need in {n.id for n in needs}:
+                        self._bus.publish(EventKind.DEPENDENCY_RESOLVED, plugin, dependency=need)
+            required = self._required(needs)
+            if await supervisor.load():
+                self._registry.add_loaded(plugin, required)
+        finally:
+            self._starting.discard(plugin)
+        # what it needs may have been unloaded while it started
+        gone = [each for each in required if each not in self._registry.loaded()]
+        if gone or self._closed:
+            await self.stop(plugin)
+            raise (
+                _missing(plugin, gone[0], "it was unloaded")
+                if gone
+                else LoadError("the manager is closed", code="manager-closed", plugin=plugin)
+            )
+
+    def _required(self, needs: Iterable[Need]) -> list[str]:
+        """Return the plugins that are held loaded by who needs them: an optional one holds nothing."""
+        return [each.id for each in needs if not each.optional and each.id in self._registry]
+
+    # -- unloading
+
+    async def unload(self, plugin: str, *, cascade: bool = False) -> None:
+        """Shut a plugin down; raises HasDependents where others need it, unless `cascade` takes them too."""
+        if not cascade:
+            self._registry.check_unload(plugin)
+        for dependent in self._registry.dependents(plugin):
+            await self.stop(dependent)
+        await self.stop(plugin)
+
+    def enable(self, plugin: str) -> None:
+        """Make a plugin that was disabled one like just found."""
+        supervisor = self._supervisors.get(plugin)
+        if supervisor is not None and supervisor.status is PluginStatus.DISABLED:
+            supervisor.move(PluginStatus.DISCOVERED)
+
+    async def disable(self, plugin: str) -> None:
+        """Shut a plugin down, and what needs it, and note that it is disabled."""
+        for dependent in self._registry.dependents(plugin):
+            await self.stop(dependent)
+        await self.stop(plugin, PluginStatus.DISABLED)
+
+    async def stop(self, plugin: str, final: PluginStatus = PluginStatus.STOPPED) -> None:
+        """Shut one plugin down, whoever needs it; does nothing where it was never tried."""
+        supervisor = self._supervisors.get(plugin)
+        if supervisor is None:
+            return
+        try:
+            if supervisor.status is not PluginStatus.DISCOVERED or final is PluginStatus.DISABLED:
+                await supervisor.stop(final)
+        finally:
+            self._registry.remove_loaded(plugin)
+
+    async def close(self) -> None:
+        """Shut every plugin down, dependents first, those that nothing connects at once; load no more."""
+        self._closed = True
+        results: list[BaseException | None] = []
+        while loaded := self.loaded():
+            leaves = [each for each in loaded if not self._registry.dependents(each)]
+            results += await asyncio.gather(*map(self.stop, leaves), return_exceptions=True)
+        starting = [each.id for each in self._supervisors.values() if each.starting]
+        results += await asyncio.gather(*map(self.stop, starting), return_exceptions=True)
+        for failed in results:
+            if failed is not None:  # none that is expected; all others are down by now
+                raise failed
+
+    # -- reloading
+
+    async def reload(self, plugin: str, **about: object) -> None:
+        """Swap a plugin, and then what needs it, for fresh instances read from their folders.
+
+        One that isn't running, as it failed before, is loaded from its folder as it is now.
+
+        Where the new one can't be started, isn't fit, or no longer goes with the plugins that need it,
+        the old stays and that is raised. A dependent that fails keeps its old instance and is told of by
+        its own event. `about` is added to the events.
+        """
+        await self._reload_one(plugin, about)
+        for dependent in reversed(self._registry.dependents(plugin)):
+            try:
+                await self._reload_one(dependent, {"because": plugin})
+            except DevKitError:
+                continue  # its event has told
+
+    async def _reload_one(self, plugin: str, about: dict[str, object]) -> None:
+        supervisor = self._supervisors[plugin]
+        before = supervisor.blueprint.manifest.version if supervisor.blueprint else None
+        self._bus.publish(EventKind.RELOAD_STARTED, plugin, version=before, **about)
+        began = time.perf_counter()
+        found = self.found(plugin)
+        try:
+            if self.before_read is not None:
+                await self.before_read(plugin, found.folder)
+            needs = await self._replan(found)
+            if supervisor.loaded:
+                await supervisor.reload()
+                self._registry.add_loaded(plugin, self._required(needs))
+            else:
+                await self._start(plugin, needs)
+        except DevKitError as error:
+            self._bus.publish(EventKind.RELOAD_FAILED, plugin, **told(error, found.folder), **about)
+            raise
+        version = supervisor.blueprint.manifest.version if supervisor.blueprint else None
+        seconds = time.perf_counter() - began
+        self._bus.publish(
+            EventKind.RELOAD_SUCCEEDED, plugin, version=version, before=before, seconds=seconds, **about
+        )
+
+    async def _replan(self, found: Discovered) -> Sequence[Need]:
+        """Take over a plugin's manifest as it is now, load what it newly needs, and return its needs.
+
+        Raises what forbids it; the manifest that was known stays then.
+        """
+        parsed = self._read(found.folder)
+        others = [found.id, *self._registry.dependents(found.id)]
+        failing = self._order(others).failures
+        now = dataclasses.replace(found, manifest=parsed.manifest, error=None, warnings=parsed.warnings)
+        everything = list(self._registry)
+        mine = [each for each in everything if (each.id, each.folder) == (found.id, found.folder)]
+        if not mine or parsed.manifest.id != found.id:
+            return ()  # no source has it any more, or the supervisor will refuse it
+        self._registry.replace([now if each is mine[0] else each for each in everything])
+        plan = self._order(others)
+        try:
+            for plugin, error in plan.failures.items():
+                if plugin == found.id or plugin not in failing:
+                    raise error
+            needs = next((each.needs for each in plan.sequence if each.id == found.id), ())
+            new = [n.id for n in needs if n.id not in self._registry.loaded() and n.id in self._registry]
+            failed = await self.load(new) if new else {}
+            for need in needs:
+                if need.id in failed and not need.optional:
+                    raise _missing(found.id, need.id, failed[need.id].message)
+        except DevKitError:
+            self._registry.replace(everything)
+            raise
+        self._found[found.id] = now
+        return needs
+
+
+def _missing(plugin: str, need: str, why: str) -> DependencyMissing:
+    return DependencyMissing(
+        f"`{plugin}` needs `{need}`, which can't be loaded: {why}", chain=[plugin, need], plugin=plugin
+    )
