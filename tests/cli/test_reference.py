@@ -28,6 +28,17 @@ COMMANDS = {
     "plugin-new/1": ("plugin", "new", "two"),
     "plugin-install/1": ("plugin", "install", "./plugins/one"),
     "plugin-uninstall/1": ("plugin", "uninstall", "three"),
+    "plugin-update/1": ("plugin", "update", "three"),
+    "plugin-outdated/1": ("plugin", "outdated", "three"),
+    "plugin-rollback/1": ("plugin", "rollback", "three", "--to", "0.9.0"),
+    "plugin-pin/1": ("plugin", "pin", "three"),
+    "plugin-pack/1": ("plugin", "pack", "plugins/one"),
+    "plugin-verify/1": ("plugin", "verify", "three"),
+    "plugin-lock/1": ("plugin", "lock", "three"),
+    "plugin-sync/1": ("plugin", "sync"),
+    "plugin-permissions-diff/1": ("plugin", "permissions", "diff", "three"),
+    "store-gc/1": ("store", "gc"),
+    "store-verify/1": ("store", "verify"),
     "plugin-permissions/1": ("plugin", "permissions", "show", "one"),
     "plugin-grant/1": ("plugin", "permissions", "grant", "one", "system:info"),
     "plugin-revoke/1": ("plugin", "permissions", "revoke", "one", "--all"),
@@ -69,8 +80,10 @@ def test_every_schema_is_described():
 def test_its_keys_are_those_described(project, data, schema):
     more = '[[capabilities]]\ncapability = "Testing"\n[permissions]\npermissions = ["system:info"]'
     project.plugin("one", more=more)
-    if "three" in COMMANDS[schema]:
-        data("plugin", "install", str(project.plugin("three", parent=project.home / "elsewhere")))
+    for folder, version in (("older", "0.9.0"), ("newer", "1.0.0")):
+        made = project.plugin("three", parent=project.home / folder, version=version)
+        data("plugin", "install", str(made), "--yes")
+    data("plugin", "lock")
     found = data(*COMMANDS[schema])
     assert found.pop("schema") == schema
     described = set(re.findall(r"`([a-z0-9_]+)`", ROWS[schema]))

@@ -33,10 +33,10 @@ __all__ = ["Staged", "acquire", "check_plugin", "fetch", "open_archive"]
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """A plugin that lies ready in a private folder, checked; `archive` is the hash of what it came packed in.
+    """A plugin that lies ready in a private folder, checked.
 
-    `source`, `origin` and `lineage` say where it is from; `sha256` and `size` are the archive's, where it
-    came in one.
+    `source`, `origin` and `lineage` say where it is from; `archive` and `archive_size` are the hash and
+    the bytes of what it came packed in; for a repository, `archive` is the commit.
     """
 
     folder: Path
@@ -62,9 +62,9 @@ def acquire(wish: Wish, staging: Path, *, bounds: Bounds = BOUNDS) -> Staged:
         tree = collect(target, plugin, bounds=bounds)
         return _staged(plugin, tree, wish, shown=wish.target)
     if wish.kind == "git":
-        commit, _ = checkout(wish.target, wish.revision, room, bounds=bounds)
-        tree = collect(commit, plugin, bounds=bounds)
-        return _staged(*plugin_root(plugin, tree), wish, shown=wish.origin)
+        files, commit = checkout(wish.target, wish.revision, room, bounds=bounds)
+        tree = collect(files, plugin, bounds=bounds)
+        return _staged(*plugin_root(plugin, tree), wish, shown=wish.origin, archive=commit)
     if wish.kind == "https":
         target = room / "archive"
         download(wish.target, target, limit=bounds.archive)

@@ -23,7 +23,8 @@ _LIMIT = 32 << 20
 
 @dataclass(frozen=True, slots=True)
 class InstalledVersion:
-    """One version in the store: `digest` is its content's hash, `archive` that of what it was packed in.
+    """One version in the store: `digest` is its content's hash, `archive` that of what it was packed
+    in, or the commit of a repository.
 
     `origin` is what it was installed from, as install takes it, and `source` the kind of that (`path`,
     `file`, `https`, `git`) or a source's name. `lineage` is whose hands it came from: grants are kept while

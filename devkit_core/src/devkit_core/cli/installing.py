@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +11,23 @@ import click
 
 from devkit_core.cli.output import Look, Styled, Table, View
 from devkit_core.cli.session import Session
-from devkit_core.errors import UsageError
+from devkit_core.errors import DevKitError, UsageError
 
 if TYPE_CHECKING:
     from devkit_core.catalog.install import Installer
     from devkit_core.catalog.planning import Plan, Step
+    from devkit_core.model.permissions import Permission
+    from devkit_core.model.types import Discovered
 
-__all__ = ["agreeing", "installer_of", "plan_data", "plan_view", "tell_rights"]
+__all__ = [
+    "agreeing",
+    "held_asks",
+    "installer_of",
+    "plan_data",
+    "plan_view",
+    "tell_rights",
+    "unload_in_hosts",
+]
 
 _LOOKS: dict[str, Look] = {"remove": "bad", "downgrade": "warn", "rollback": "warn"}
 
@@ -35,6 +46,27 @@ def installer_of(session: Session) -> Installer:
         waiting=lambda: session.output.say("another devkit is changing the plugins; waiting for it"),
     )
     return Installer(session.places.data, session.state, around)
+
+
+def held_asks(session: Session, found: Discovered) -> tuple[Permission, ...]:
+    """Return what a held update of an installed plugin asks for anew, which may be granted ahead."""
+    from devkit_core.catalog.installed import Installed
+    from devkit_core.model.permissions import parse_permission
+
+    if found.source != "installed":
+        return ()
+    known = Installed(session.places.data).read().get(found.id)
+    return tuple(parse_permission(each) for each in known.held) if known else ()
+
+
+def unload_in_hosts(session: Session, plugins: Iterable[str]) -> None:
+    """Ask this user's running hosts to unload plugins that go; one that can't be asked is no obstacle."""
+    from devkit_core.running.control import ask, hosts
+
+    for host in hosts(session.places.runtime):
+        for plugin in plugins:
+            with suppress(DevKitError):
+                ask(host, {"op": "unload", "id": plugin, "cascade": True})
 
 
 def agreeing(session: Session, yes: bool, dry_run: bool) -> Callable[[Plan], None]:

@@ -27,6 +27,15 @@ _CHILDREN = {
     "uninstall": Child(f"{_HERE}.plugin_install:uninstall", "Take installed plugins away."),
     "remove": Child(f"{_HERE}.plugin_install:uninstall", "The same as uninstall."),
     "rm": Child(f"{_HERE}.plugin_install:uninstall", "The same as uninstall."),
+    "update": Child(f"{_HERE}.plugin_update:update", "Bring installed plugins to their newest versions."),
+    "outdated": Child(f"{_HERE}.plugin_update:outdated", "Show which installed plugins have newer versions."),
+    "rollback": Child(f"{_HERE}.plugin_update:rollback", "Go back to a former version."),
+    "pin": Child(f"{_HERE}.plugin_update:pin", "Keep a plugin at its version."),
+    "unpin": Child(f"{_HERE}.plugin_update:unpin", "Let updates of a plugin come again."),
+    "pack": Child(f"{_HERE}.plugin_package:pack", "Make a package of a plugin's folder."),
+    "verify": Child(f"{_HERE}.plugin_package:verify", "Check a package or an installed plugin."),
+    "lock": Child(f"{_HERE}.plugin_package:lock", "Write what is installed to the project's devkit.lock."),
+    "sync": Child(f"{_HERE}.plugin_package:sync", "Install exactly what the project's devkit.lock says."),
     "permissions": Child(f"{_HERE}.plugin_permissions:permissions", "Show, grant and revoke permissions."),
 }
 

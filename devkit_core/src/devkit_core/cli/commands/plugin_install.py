@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from devkit_core.cli.grammar import command, dry_run, pass_session, yes
-from devkit_core.cli.installing import agreeing, installer_of, plan_data, plan_view, tell_rights
+from devkit_core.cli.installing import (
+    agreeing,
+    installer_of,
+    plan_data,
+    plan_view,
+    tell_rights,
+    unload_in_hosts,
+)
 from devkit_core.cli.plugin_ids import complete_plugin
 from devkit_core.cli.session import Session
 
@@ -89,10 +96,17 @@ def uninstall(
     """
     from devkit_core.catalog.upkeep import uninstall as take_away
 
+    consent = agreeing(session, yes, dry_run)
+
+    def agree(plan: Plan) -> None:
+        consent(plan)
+        if not dry_run:
+            unload_in_hosts(session, [step.id for step in plan.steps])
+
     plan = take_away(
         installer_of(session),
         plugins,
-        agreeing(session, yes, dry_run),
+        agree,
         cascade=cascade,
         purge=purge,
         dry_run=dry_run,

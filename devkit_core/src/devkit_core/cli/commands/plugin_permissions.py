@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from devkit_core.cli.grammar import Group, command, dry_run, pass_session, yes
+from devkit_core.cli.grammar import Child, Group, command, dry_run, pass_session, yes
+from devkit_core.cli.installing import held_asks
 from devkit_core.cli.output import Styled, Table
 from devkit_core.cli.plugin_ids import plugin_argument
 from devkit_core.cli.rights import Rights, rights_of
@@ -19,6 +20,11 @@ __all__ = ["permissions"]
 permissions = Group(
     name="permissions",
     joins="plugin permissions",
+    children={
+        "diff": Child(
+            "devkit_core.cli.commands.plugin_update:diff", "Show what an update would ask for anew."
+        )
+    },
     help="Show, grant and revoke what a plugin may do.",
     examples=(
         "devkit plugin permissions show test-plugin",
@@ -92,7 +98,7 @@ def _state(permission: Permission, rights: Rights) -> Styled:
 def grant(
     session: Session, *, plugin: str, wanted: tuple[str, ...], everything: bool, yes: bool, dry_run: bool
 ) -> None:
-    """Let a plugin have permissions that it asks for, or narrower ones.
+    """Let a plugin have permissions that it asks for, or that an update asks for, or narrower ones.
 
     The grant is bound to this folder and this author. Naming the permissions is the consent; `--all` asks
     for a confirmation.
@@ -102,10 +108,11 @@ def grant(
     if everything == bool(wanted):
         raise UsageError("name the permissions, or --all", hint=f"devkit plugin permissions show {plugin}")
     chosen = rights.asked if everything else tuple(parse_permission(each) for each in wanted)
+    grantable = (*rights.asked, *held_asks(session, found))
     for each in chosen:
-        if not any(each.narrows(asked) or asked == each for asked in rights.asked):
-            asks = ", ".join(str(asked) for asked in rights.asked) or "nothing"
-            near = did_you_mean(str(each), (str(asked) for asked in rights.asked))
+        if not any(each.narrows(asked) or asked == each for asked in grantable):
+            asks = ", ".join(str(asked) for asked in grantable) or "nothing"
+            near = did_you_mean(str(each), (str(asked) for asked in grantable))
             raise PermissionDenied(
                 f"{plugin} doesn't ask for {each}, so it can't be granted",
                 code="permission-not-asked",
