@@ -4,6 +4,8 @@ const { spawnSync } = require('child_process')
 const fs = require('fs')
 const net = require('net')
 
+const cell = new Int32Array(new SharedArrayBuffer(4))
+const pause = (milliseconds, value) => Atomics.wait(cell, 0, 0, milliseconds) && value
 let counted = 0
 
 const verbs = {
@@ -13,11 +15,8 @@ const verbs = {
     throw new RangeError(argument)
   },
   exit: () => process.exit(3),
-  hang: () => { for (;;) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3600_000) },
-  sleep (argument) {
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Number(argument))
-    return 'slept'
-  },
+  hang: () => pause(3600_000),
+  sleep: (argument) => pause(Number(argument), 'slept'),
   print (argument) {
     console.log(argument)
     console.error(argument)
