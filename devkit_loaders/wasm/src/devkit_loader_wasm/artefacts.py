@@ -29,8 +29,9 @@ class Artefacts:
     """A folder of compiled modules, only its owner's.
 
     An artefact is machine code that is run as it is, so nothing is taken from a folder or a file that
-    another user could have written. `say` gets a line when the folder can't be used: then each load
-    compiles anew.
+    another user could have written. It is mapped, not read: a file here is replaced or removed, never
+    written to, which would change or end the hosts that run it. `say` gets a line when the folder can't
+    be used: then each load compiles anew.
     """
 
     def __init__(self, folder: Path, say: Callable[[str], None]) -> None:

@@ -25,7 +25,7 @@ def main() -> int:
     except wasmtime.WasmtimeError as error:
         sys.stderr.write(str(error))
         return 3
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o400)
     with open(descriptor, "wb") as file:
         file.write(module.serialize())
         file.flush()

@@ -7,8 +7,9 @@ from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from devkit_core.api import ExecutionError, PayloadTooLarge, PluginRaised
-from devkit_loader_wasm.crossing import Exited, OutOfBounds, calls
+from devkit_loader_wasm.crossing import OutOfBounds, calls
 from devkit_loader_wasm.sections import Signature
+from devkit_loader_wasm.stopping import Exited
 
 if TYPE_CHECKING:
     from devkit_loader_wasm.program import Program, World

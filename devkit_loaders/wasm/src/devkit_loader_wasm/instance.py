@@ -12,7 +12,6 @@ from typing import Any
 from devkit_core.api import (
     CallTimeout,
     DevKitError,
-    ExecutionError,
     InitializeFailed,
     Instance,
     LoadRequest,
@@ -21,11 +20,11 @@ from devkit_core.api import (
     Result,
     WorkerCrashed,
 )
-from devkit_loader_wasm.crossing import Exited, Halt, Halted, Trapped
 from devkit_loader_wasm.engine import Ticker
 from devkit_loader_wasm.guests import Guest, Steps
 from devkit_loader_wasm.lane import Lane
 from devkit_loader_wasm.program import Program
+from devkit_loader_wasm.stopping import Halt, Halted, error_of
 
 __all__ = ["WasmInstance"]
 
@@ -104,7 +103,7 @@ class WasmInstance(Instance):
         except Exception as error:  # noqa: BLE001 - it is the call that fails
             if not isinstance(error, DevKitError):
                 self._discard()
-            call.set_exception(self._error(error))
+            call.set_exception(error_of(error, self._plugin))
             return
         if not isinstance(answer, bytes):
             self._distrust()
@@ -176,12 +175,12 @@ class WasmInstance(Instance):
                 if error is None:
                     call.set_result(_result(result, call.text))
                 else:
-                    call.set_exception(self._error(error))
+                    call.set_exception(error_of(error, self._plugin))
         elif job.answer is not None and not job.answer.done():
             if error is None:
                 job.answer.set_result(result)
             else:
-                job.answer.set_exception(self._error(error))
+                job.answer.set_exception(error_of(error, self._plugin))
         if self._closed:
             self._discard()
         else:
@@ -242,30 +241,6 @@ class WasmInstance(Instance):
             job.answer.set_exception(self._late())
         self._next()
 
-    # -- errors
-
-    def _error(self, error: BaseException) -> DevKitError:
-        if isinstance(error, DevKitError):
-            return error
-        plugin = self._plugin
-        if isinstance(error, Trapped):
-            return PluginRaised(
-                f"`{plugin}` trapped: {error}",
-                kind="Trap",
-                traceback=error.backtrace,
-                plugin=plugin,
-                hint="its state is lost; a fresh instance answers the next call",
-            )
-        if isinstance(error, Exited):
-            return WorkerCrashed(
-                f"`{plugin}` exited with status {error.status} during a call",
-                status=error.status,
-                plugin=plugin,
-            )
-        if isinstance(error, Halted):
-            return WorkerCrashed(f"`{plugin}` was stopped during the call", plugin=plugin)
-        return ExecutionError(f"`{plugin}` could not be called: {error!r}", plugin=plugin)
-
     def _stopped(self) -> WorkerCrashed:
         return WorkerCrashed(f"`{self._plugin}` was stopped", plugin=self._plugin)
 
@@ -301,7 +276,7 @@ class WasmInstance(Instance):
             job.answer.exception()
             return CallTimeout(f"`{self._plugin}` took over {seconds:g} s", plugin=self._plugin)
         error = job.answer.exception()
-        return error if error is None or isinstance(error, DevKitError) else self._error(error)
+        return error if error is None or isinstance(error, DevKitError) else error_of(error, self._plugin)
 
     async def drain(self, seconds: float) -> None:
         until = self._loop.time() + seconds

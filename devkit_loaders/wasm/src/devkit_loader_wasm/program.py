@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devkit_core.api import LoadError, Place, ResourceExhausted
-from devkit_loader_wasm.crossing import Halt, translate
 from devkit_loader_wasm.forms import Form
 from devkit_loader_wasm.guests import CommandGuest, Guest, PlainGuest, ReactorGuest
+from devkit_loader_wasm.stopping import Halt, translate
 
 if TYPE_CHECKING:
     import wasmtime

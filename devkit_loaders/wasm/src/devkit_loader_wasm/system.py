@@ -14,8 +14,8 @@ from devkit_loader_wasm.forms import WASI
 if TYPE_CHECKING:
     import wasmtime
 
-    from devkit_loader_wasm.crossing import Halt
     from devkit_loader_wasm.sections import Module
+    from devkit_loader_wasm.stopping import Halt
 
 __all__ = ["WAITING", "System"]
 
