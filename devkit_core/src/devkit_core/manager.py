@@ -240,10 +240,12 @@ class PluginManager:
 
     def _order(self, wanted: Sequence[str]) -> Order:
         usable = [f for f in self.registry if f.error is None and f.shadowed_by is None]
+        # asking for runtimes may start programs, as `node --version`
+        needed = any(f.manifest.dependencies for f in usable if f.manifest is not None)
         return order(
             wanted,
             [available(f.manifest, str(f.folder)) for f in usable if f.manifest is not None],
-            self.extensions.runtimes(),
+            self.extensions.runtimes() if needed else {},
             __version__,
             unusable={f.id: f.error.message for f in self.registry if f.error is not None},
         )

@@ -53,6 +53,7 @@ class Extensions:
         self._all = Registrations(find if find is not None else lambda: scan(cache), disabled)
         self._given: list[str] = []
         self._loaders: list[Loader] | None = None
+        self._runtimes: dict[str, str] | None = None
         self.users = 0  # hosts that run plugins by these loaders; the last one to end closes them
 
     @classmethod
@@ -155,7 +156,12 @@ class Extensions:
         return [found[name] for name in sorted(found)]
 
     def runtimes(self) -> dict[str, str]:
-        """Return the virtual packages that extensions provide: name to version."""
+        """Return the virtual packages that extensions provide: name to version; the hook is called once."""
+        if self._runtimes is None:
+            self._runtimes = self._provided()
+        return dict(self._runtimes)
+
+    def _provided(self) -> dict[str, str]:
         hook = "devkit_register_runtimes"
         found: dict[str, str] = {}
         for who, result in self._all.answers(hook, _BOTH):
