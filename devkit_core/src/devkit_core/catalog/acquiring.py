@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import posixpath
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +20,10 @@ from devkit_core.catalog.repositories import checkout
 from devkit_core.catalog.trees import Tree
 from devkit_core.catalog.wishes import Wish
 from devkit_core.errors import (
+    DevKitError,
     EntryPointError,
     IntegrityError,
+    LoadError,
     ManifestError,
     NotFound,
     Place,
@@ -28,7 +33,7 @@ from devkit_core.loading.folder import MANIFEST, read_manifest
 from devkit_core.loading.source import Release, Source
 from devkit_core.model.manifest import Manifest
 
-__all__ = ["Staged", "acquire", "check_plugin", "fetch", "open_archive"]
+__all__ = ["Staged", "acquire", "check_plugin", "fetch", "open_archive", "source_errors"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,8 @@ def fetch(release: Release, source: Source, staging: Path, *, bounds: Bounds = B
     plugin = room / "plugin"
     plugin.mkdir()
     target = room / "archive"
-    source.fetch(release, target)
+    with source_errors(source):
+        source.fetch(release, target)
     digest, size = _hashed(target, bounds)
     if (digest, size) != (release.sha256, release.size):
         raise IntegrityError(
@@ -145,6 +151,23 @@ def check_plugin(folder: Path, tree: Tree, shown: str) -> Manifest:
             "`devkit plugin pack --help`.",
         )
     return manifest
+
+
+@contextmanager
+def source_errors(source: Source) -> Iterator[None]:
+    """Turn whatever a source of an extension raises into an error that names the source."""
+    try:
+        yield
+    except DevKitError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise  # the disk's fault, not the source's
+        raise LoadError(
+            f"the source {source.name!r} failed: {type(error).__name__}: {error}"[:1000],
+            code="source-unreadable",
+            hint="`devkit doctor` shows the installed extensions.",
+        ) from error
 
 
 def _staged(folder: Path, tree: Tree, wish: Wish, *, shown: str, archive: str = "", size: int = 0) -> Staged:

@@ -7,6 +7,7 @@ import stat
 import tarfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,16 +33,14 @@ def collect(source: Path, folder: Path, *, bounds: Bounds = BOUNDS) -> Tree:
     if not source.is_dir():
         raise NotFound(f"there is no folder {source}", code="path-not-found", place=Place(str(source)))
     exclusion = Exclusion(_ignored(source / IGNORE_FILE))
-    top = os.open(source, _FOLDER)
     try:
         with TreeWriter(folder, bounds) as writer:
-            _collect(top, "", exclusion, writer)
+            with _opened(str(source), _FOLDER, None, source) as top:
+                _collect(top, "", exclusion, writer, source)
             return writer.finish()
     except ArchiveRefused as error:
         error.place = error.place or Place(str(source))
         raise
-    finally:
-        os.close(top)
 
 
 def _ignored(path: Path) -> str:
@@ -55,8 +54,8 @@ def _ignored(path: Path) -> str:
         ) from error
 
 
-def _collect(descriptor: int, above: str, exclusion: Exclusion, writer: TreeWriter) -> None:
-    with os.scandir(descriptor) as entries:
+def _collect(descriptor: int, above: str, exclusion: Exclusion, writer: TreeWriter, source: Path) -> None:
+    with _reading(source / above), os.scandir(descriptor) as entries:
         found = sorted((entry.name, entry.stat(follow_symlinks=False).st_mode) for entry in entries)
     for name, mode in found:
         path = f"{above}{name}"
@@ -64,18 +63,12 @@ def _collect(descriptor: int, above: str, exclusion: Exclusion, writer: TreeWrit
         if exclusion.excludes(path, folder=folder):
             continue
         if folder:
-            inner = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=descriptor)
-            try:
+            with _opened(name, _FOLDER | os.O_NOFOLLOW, descriptor, source / path) as inner:
                 writer.folder(path)
-                _collect(inner, f"{path}/", exclusion, writer)
-            finally:
-                os.close(inner)
+                _collect(inner, f"{path}/", exclusion, writer, source)
         elif stat.S_ISREG(mode):
-            file = os.open(name, _FILE, dir_fd=descriptor)
-            try:
-                writer.file(path, _chunks(file), executable=bool(mode & 0o100))
-            finally:
-                os.close(file)
+            with _opened(name, _FILE, descriptor, source / path) as file:
+                writer.file(path, _chunks(file, source / path), executable=bool(mode & 0o100))
         else:
             raise ArchiveRefused(
                 f"{path[:120]!r} is {'a link' if stat.S_ISLNK(mode) else 'a special file'}",
@@ -84,8 +77,33 @@ def _collect(descriptor: int, above: str, exclusion: Exclusion, writer: TreeWrit
             )
 
 
-def _chunks(descriptor: int) -> Iterator[bytes]:
-    while chunk := os.read(descriptor, _CHUNK):
+@contextmanager
+def _opened(name: str, flags: int, parent: int | None, path: Path) -> Iterator[int]:
+    with _reading(path):
+        descriptor = os.open(name, flags, dir_fd=parent)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Tell what can't be read from what can't be written."""
+    try:
+        yield
+    except OSError as error:
+        raise NotFound(
+            f"{path} can't be read: {error.strerror or error}", code="path-unreadable", place=Place(str(path))
+        ) from error
+
+
+def _chunks(descriptor: int, path: Path) -> Iterator[bytes]:
+    while True:
+        with _reading(path):
+            chunk = os.read(descriptor, _CHUNK)
+        if not chunk:
+            return
         yield chunk
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from devkit_core.catalog.acquiring import Staged
+from devkit_core.catalog.acquiring import Staged, source_errors
 from devkit_core.catalog.offers import Available, Need, available
 from devkit_core.catalog.resolver import order
 from devkit_core.errors import DependencyError, DevKitError, IntegrityError, NotFound
@@ -134,7 +134,8 @@ class Releases:
         bound = self._bound(plugin)
         for source in self._sources:
             if bound is None or source.name == bound:
-                found = [each for each in source.versions(plugin) if each.id == plugin]
+                with source_errors(source):
+                    found = [each for each in source.versions(plugin) if each.id == plugin]
                 if found:
                     return found
         return ()

@@ -21,6 +21,7 @@ __all__ = ["Store", "disk_errors", "is_place"]
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?")
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _LIMIT = 16 << 20  # bytes of a listing
 
 
@@ -49,18 +50,24 @@ class Store:
         A process that dies leaves its folder behind; `sweep` removes it.
         """
         with disk_errors(self._staging):
-            self._staging.mkdir(parents=True, exist_ok=True, mode=0o700)
-            folder = Path(tempfile.mkdtemp(prefix="s-", dir=self._staging))
+            folder, descriptor = self._private()
         try:
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)  # held while its process lives
-                with disk_errors(folder):
-                    yield folder
-            finally:
-                os.close(descriptor)
+            with disk_errors(folder):
+                yield folder
         finally:
+            os.close(descriptor)
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _private(self) -> tuple[Path, int]:
+        """Make a folder and return it with a descriptor whose lock is held while this process lives."""
+        self._staging.mkdir(parents=True, exist_ok=True, mode=0o700)
+        while True:
+            folder = Path(tempfile.mkdtemp(prefix="s-", dir=self._staging))
+            descriptor = os.open(folder, _FOLDER)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if folder.exists():
+                return folder, descriptor
+            os.close(descriptor)  # a sweep was quicker than the lock
 
     def put(self, folder: Path, tree: Tree, plugin: str, staging: Path) -> Path:
         """Move a plugin's folder, all of it on the disk, to its place; where it is already, keep that one.
@@ -85,6 +92,7 @@ class Store:
             os.rename(folder, unit / plugin)
             _sync(unit)
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _sync(self.folder.parent)
             try:
                 os.rename(unit, place.parent)
             except OSError as error:
@@ -155,9 +163,7 @@ class Store:
             return 0
         for name in names:
             with contextlib.suppress(OSError):
-                descriptor = os.open(
-                    self._staging / name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-                )
+                descriptor = os.open(self._staging / name, _FOLDER | os.O_NOFOLLOW)
                 try:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     shutil.rmtree(self._staging / name)
@@ -178,7 +184,8 @@ def disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        where = error.filename if isinstance(error.filename, str | os.PathLike) else path
+        named = error.filename if isinstance(error.filename, str) else ""
+        where = named if os.path.isabs(named) else str(path)
         hints = {
             errno.ENOSPC: "Make room on that disk and run the command again; nothing was changed.",
             errno.EDQUOT: "Your quota there is used up; make room and run the command again.",
@@ -187,15 +194,15 @@ def disk_errors(path: Path) -> Iterator[None]:
             errno.EMFILE: "Raise the limit of open files (`ulimit -n`), and run the command again.",
         }
         raise StateError(
-            f"{path} can't be written: {error.strerror or error}",
+            f"{where} can't be written: {error.strerror or error}",
             code="store-unwritable",
-            place=Place(str(where)),
+            place=Place(where),
             hint=hints.get(error.errno or 0, "Nothing was changed; mend it and run the command again."),
         ) from error
 
 
 def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor = os.open(folder, _FOLDER)
     try:
         os.fsync(descriptor)
     finally:

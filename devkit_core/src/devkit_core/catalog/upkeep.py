@@ -66,14 +66,16 @@ def uninstall(
         ]
         plan = Plan(tuple(steps))
         agree(plan)
+        places = {each: installer.store.place(plugins[each].current, each) for each in going}
         if dry_run:
             return plan
         for each in going:
-            place = installer.store.place(plugins[each].current, each)
-            installer.state.revoke(each, place)
-            if purge:
-                installer.state.set_enabled(each, place, True)
             del plugins[each]
+    # Only now: a plugin that is still there keeps its rights. An install revokes what died before this.
+    for each, place in places.items():
+        installer.state.revoke(each, place)
+        if purge:
+            installer.state.set_enabled(each, place, True)
     return plan
 
 

@@ -133,10 +133,15 @@ def _line(table: Table) -> str:
 
 def tell_rights(session: Session, plan: Plan) -> None:
     """Say which plugins ask for something that they don't have, and how to grant it."""
-    for step in plan.steps:
-        if step.new or (step.drops_grants and step.asked):
-            asked = ", ".join(step.new or step.asked)
-            session.output.say(
-                f"{step.id} asks for {asked}; nothing of it is granted. "
-                f"devkit plugin permissions show {step.id}"
-            )
+    from devkit_core.catalog.discovery import discover
+    from devkit_core.cli.rights import rights_of
+
+    changed = {step.id for step in plan.steps if step.new or step.drops_grants}
+    if not changed:
+        return
+    for found in discover(session.sources()):
+        if found.id in changed and found.source == "installed" and found.manifest is not None:
+            rights = rights_of(session, found)
+            if rights.withheld:
+                withheld = ", ".join(str(each) for each in rights.withheld)
+                session.output.say(f"{found.id} asks for {withheld}, and doesn't have it. {rights.command()}")

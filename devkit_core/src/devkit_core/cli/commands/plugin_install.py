@@ -83,7 +83,7 @@ def _tell_shadowed(session: Session, plan: Plan) -> None:
 )
 @click.argument("plugins", nargs=-1, required=True, metavar="ID…", shell_complete=complete_plugin)
 @click.option("--cascade", is_flag=True, help="Take the plugins away that need it, too.")
-@click.option("--purge", is_flag=True, help="Also forget that it was disabled, and its settings.")
+@click.option("--purge", is_flag=True, help="Also forget that it was disabled.")
 @yes
 @dry_run
 @pass_session

@@ -92,7 +92,9 @@ def _verify_installed(session: Session, plugin: str) -> dict[str, Any]:
             hint="devkit store verify --repair",
         )
     tree = installer.store.listing(known.current)
-    return facts_of(plugin, known.active.version, tree, known.active.archive, known.active.archive_size)
+    packed = known.active
+    sha256 = packed.archive if packed.source != "git" else ""
+    return facts_of(plugin, packed.version, tree, sha256, packed.archive_size)
 
 
 @command(
