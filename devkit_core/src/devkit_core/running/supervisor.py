@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,7 +57,8 @@ class Supervisor:
         self._backlog: list[PendingCall] = []
         self._reviving: asyncio.Task[None] | None = None
         self._leaving: set[asyncio.Task[None]] = set()  # of instances that are dead
-        self._draining: set[asyncio.Task[None]] = set()  # of replaced instances that still have calls
+        # replaced instances that still have calls, and their folders
+        self._draining: dict[asyncio.Task[None], tuple[Instance, Path | None]] = {}
         self._generation = 0
         self._lock = asyncio.Lock()
 
@@ -192,14 +193,9 @@ class Supervisor:
     def _discard(self, instance: Instance | None) -> None:
         """Free what a dead instance held, in the background."""
         folder, self._folder = self._folder, None
-
-        async def free() -> None:
-            if instance is not None:
-                await instance.close()
-            if folder is not None:
-                shutil.rmtree(folder, ignore_errors=True)
-
-        self._keep(free(), self._leaving)
+        task = asyncio.get_running_loop().create_task(_free(instance, folder))
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
 
     def _retire(self, instance: Instance, folder: Path | None, times: Times) -> None:
         """Let a replaced instance finish its calls, then shut it down, in the background."""
@@ -209,17 +205,11 @@ class Supervisor:
                 await instance.drain(times.execute)
                 await instance.shutdown(times.shutdown)
             finally:
-                await instance.close()
-                if folder is not None:
-                    shutil.rmtree(folder, ignore_errors=True)
+                await _free(instance, folder)
 
-        self._keep(drain(), self._draining)
-
-    @staticmethod
-    def _keep(work: Coroutine[None, None, None], tasks: set[asyncio.Task[None]]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
+        task = asyncio.get_running_loop().create_task(drain())
+        self._draining[task] = (instance, folder)
+        task.add_done_callback(self._draining.pop)
 
     # -- life
 
@@ -332,18 +322,16 @@ class Supervisor:
             instance, self._instance = self._instance, None
             self._generation += 1
             self.since = None
-            for draining in tuple(self._draining):
-                draining.cancel()
+            for task, (old, old_folder) in list(self._draining.items()):
+                task.cancel()
+                await _free(old, old_folder)
             if instance is not None:
-                seconds = self.blueprint.times.shutdown if self.blueprint else 5.0
-                await instance.shutdown(seconds)
-                await instance.close()
-            if self._folder is not None:
-                shutil.rmtree(self._folder, ignore_errors=True)
-                self._folder = None
+                await instance.shutdown(self.blueprint.times.shutdown if self.blueprint else 5.0)
+            await _free(instance, self._folder)
+            self._folder = None
             self._settle(LoadError(f"`{self.id}` was unloaded", code="plugin-not-loaded", plugin=self.id))
-            if ending := self._leaving | self._draining:
-                await asyncio.wait(ending, timeout=2.0)
+            if self._leaving:
+                await asyncio.wait(set(self._leaving), timeout=2.0)
             self._rest_as(final)
             self.set_health(PluginHealth.UNKNOWN)
             if was_loaded:
@@ -354,3 +342,10 @@ class Supervisor:
             self.move(PluginStatus.STOPPED)
         if allowed(self.status, final):
             self.move(final)
+
+
+async def _free(instance: Instance | None, folder: Path | None) -> None:
+    if instance is not None:
+        await instance.close()
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
