@@ -6,6 +6,8 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+import click
+
 from devkit_core.cli.errors import render
 from devkit_core.cli.grammar import command, pass_session
 from devkit_core.cli.offer_facts import offer_data, offer_manifest, offer_view, offered_lines
@@ -22,26 +24,34 @@ from devkit_core.model.versions import parse_requirement, parse_runtime_version
 __all__ = ["info"]
 
 
-@command("info", examples=("devkit plugin info test-plugin", "devkit plugin info test-plugin --format json"))
+@command(
+    "info",
+    examples=(
+        "devkit plugin info test-plugin",
+        "devkit plugin info test-plugin --format json",
+        "devkit plugin info python-formatter --offers",
+    ),
+)
 @plugin_argument
+@click.option("--offers", "ask", is_flag=True, help="Ask the catalogues too, for a plugin that is here.")
 @pass_session
-def info(session: Session, plugin: str) -> None:
+def info(session: Session, plugin: str, ask: bool) -> None:
     """Show what a plugin's manifest says, its permissions, its dependencies and what is wrong. Runs nothing.
 
-    A plugin that can't be used is shown too, with its error. What catalogues say of it stands under
-    `offers`; one that is not here is shown by that alone.
+    A plugin that can't be used is shown too, with its error. One that is not here is shown by what the
+    catalogues say of it.
     """
-    offers, problems = described(session, plugin)
-    offered = [offer_data(each) for each in offers]
     try:
         found = session.plugin(plugin)
     except NotFound:
+        offers, problems = described(session, plugin)
         if not offers:
             raise
         known = {"id": plugin, "folder": None, **offer_manifest(offers[0])}
-        known |= {"offers": offered, "problems": problems}
+        known |= {"offers": [offer_data(each) for each in offers], "problems": problems}
         session.output.data("plugin-info/1", known, lambda: offer_view(offers))
         return
+    offers, problems = described(session, plugin) if ask else ([], [])
     manifest = found.manifest
     kind, problem = _kind(session, found)
     rights = rights_of(session, found) if manifest is not None else None
@@ -61,7 +71,7 @@ def info(session: Session, plugin: str) -> None:
         "permissions": rights.as_data() if rights else None,
         "error": problem.as_dict() if problem else None,
         "warnings": [asdict(each) for each in found.warnings],
-        "offers": offered,
+        "offers": [offer_data(each) for each in offers] if ask else None,
         "problems": problems,
     }
     session.output.data("plugin-info/1", data, lambda: _view(session, found, data, rights, problem))
@@ -162,7 +172,7 @@ def _view(
         rows.append(("permissions", rights.summary()))
         if rights.withheld:
             rows.append(("to grant", Styled(rights.command(), "warn")))
-    rows += [("offered", text) for text in offered_lines(data["offers"])]
+    rows += [("offered", text) for text in offered_lines(data["offers"] or ())]
     yield Facts(rows)
     for warning in found.warnings:
         session.output.warn(f"{warning.place}: {warning.message}", hint=warning.hint)
