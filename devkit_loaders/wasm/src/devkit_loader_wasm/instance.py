@@ -1,4 +1,4 @@
-"""One loaded WebAssembly plugin in this process: its calls, its deadlines, its life."""
+"""One loaded WebAssembly plugin: its calls, its deadlines, its life."""
 
 from __future__ import annotations
 

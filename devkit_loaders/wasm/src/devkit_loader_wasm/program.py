@@ -1,4 +1,4 @@
-"""A compiled module with all that its instances share, and an instance's world."""
+"""A compiled module, which its instances share, and an instance's world."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How code ends before its time: traps, exits, and being told to stop."""
+"""How code ends early: traps, exits, and being told to stop."""
 
 from __future__ import annotations
 
