@@ -1,4 +1,4 @@
-"""The process that compiles one module, within its parent's time limit.
+"""The process that compiles one module, within its parent's time limit."""
 
 from __future__ import annotations
 
