@@ -1,11 +1,16 @@
-"""Plugin folders made in a test."""
+"""Plugin folders and a source of releases made in a test."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+
+from devkit_core.catalog.packaging import package
+from devkit_core.loading.folder import read_manifest
+from devkit_core.loading.source import Release, ReleaseNeed, Source
 
 Make = Callable[..., Path]
 
@@ -36,3 +41,49 @@ def make(tmp_path: Path) -> Make:
         return folder
 
     return build
+
+
+class Shelf(Source):
+    """Hands out packages of folders; counts what was asked."""
+
+    def __init__(self, folder: Path, name: str = "shelf", rank: int = 500) -> None:
+        self.name = name
+        self.rank = rank
+        self.folder = folder
+        self.releases: list[Release] = []
+        self.fetched: list[str] = []
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def add(self, plugin: Path, **more: object) -> Release:
+        manifest = read_manifest(plugin).manifest
+        path, _ = package(plugin, self.folder)
+        data = path.read_bytes()
+        facts: dict[str, object] = {
+            "id": manifest.id,
+            "version": manifest.version,
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "size": len(data),
+            "source": self.name,
+            "location": path.name,
+            "needs": tuple(ReleaseNeed(n.id, n.version, n.optional) for n in manifest.dependencies),
+            "permissions": tuple(manifest.permissions),
+            "publisher": manifest.metadata.author,
+        }
+        release = Release(**{**facts, **more})  # type: ignore[arg-type]
+        self.releases.append(release)
+        return release
+
+    def folders(self) -> list[Path]:
+        return []
+
+    def versions(self, plugin: str) -> Sequence[Release]:
+        return [each for each in self.releases if each.id == plugin]
+
+    def fetch(self, release: Release, target: Path) -> None:
+        self.fetched.append(f"{release.id} {release.version}")
+        target.write_bytes((self.folder / release.location).read_bytes())
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    return Shelf(tmp_path / "shelf")

@@ -231,10 +231,7 @@ HOSTILE: dict[str, tuple[str, bytes]] = {
     "tar: claimed size": ("archive-too-large", tar(blocks("a", b"x" * 70_000)[:512])),
     "tar: ratio": ("archive-too-large", tar(blocks("a", bytes(30_000)))),
     "tar: entries": ("archive-too-large", tar(*(blocks(f"{n}") for n in range(20)))),
-    "tar: pax headers": (
-        "archive-too-large",
-        tar(*(pax(record("mtime", "1")) + blocks("x") for _ in range(30))),
-    ),
+    "tar: two pax without a name": ("archive-ambiguous", tar(pax(record("mtime", "1")) * 2 + blocks("a"))),
     "tar: large pax header": ("archive-too-large", tar(patched(pax(b""), 124, b"00000300000\0"))),
     "zip: ratio": ("archive-too-large", zipped([("a", bytes(30_000))], compression=zipfile.ZIP_DEFLATED)),
     "zip: entries": ("archive-too-large", zipped([(f"{n}", b"") for n in range(20)])),
@@ -434,7 +431,7 @@ def test_bounds_of_the_real_thing() -> None:
 
 def test_a_bomb_costs_no_more_than_its_bound(tmp_path: Path) -> None:
     bomb = gzip.compress(
-        blocks("plugin.toml", MANIFEST) + info("a", 1 << 33).tobuf(tarfile.GNU_FORMAT) + bytes(20 << 20)
+        blocks("plugin.toml", MANIFEST) + info("a", 90 << 20).tobuf(tarfile.GNU_FORMAT) + bytes(20 << 20)
     )
     with pytest.raises(ArchiveRefused) as caught:
         unpack(tmp_path, bomb, bounds=Bounds())

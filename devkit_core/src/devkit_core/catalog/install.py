@@ -223,7 +223,9 @@ class Installer:
 
 
 def _same_hands(version: InstalledVersion, candidate: Candidate) -> bool:
-    return version.lineage == candidate.lineage
+    """Tell whether a candidate comes from where the installed version came from, and from whom."""
+    same_publisher = candidate.publisher in ("", version.publisher)
+    return version.lineage == candidate.lineage and same_publisher
 
 
 def _add(named: dict[str, Sequence[Candidate]], plugin: str, candidates: Sequence[Candidate]) -> None:

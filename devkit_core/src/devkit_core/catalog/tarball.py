@@ -106,22 +106,24 @@ class _Tar:
 
     def members(self) -> Iterator[Member]:
         long_name: str | None = None
+        extended = False
         while (block := self._exact(_BLOCK)) != _ZEROS:
             self._headers += 1
             if self._headers > 2 * self._bounds.entries:
                 raise too_large(f"it has more than {self._bounds.entries} entries")
             kind, name, size, executable = _header(block)
             if kind in (b"x", b"L", b"g"):
-                if long_name is not None or (kind == b"g" and self._headers > 1):
+                if extended or (kind == b"g" and self._headers > 1):
                     raise ambiguous("two extended headers stand before one entry")
                 if size > _HEADERS:
                     raise too_large("an extended header has more than 64 KiB")
                 content = b"".join(self._content(size))
                 long_name = _text(content) if kind == b"L" else _pax(content, everywhere=kind == b"g")
+                extended = kind != b"g"
                 continue
             if kind not in (b"0", b"\0", b"5"):
                 raise special(long_name or name, _KINDS.get(kind, f"an entry of type {kind!r}"))
-            name, long_name = long_name or name, None
+            name, long_name, extended = long_name or name, None, False
             folder = kind == b"5"
             if folder:
                 name = name.removesuffix("/")
@@ -130,7 +132,7 @@ class _Tar:
             elif name.endswith("/"):
                 raise ambiguous(f"the file {name[:120]!r} is named as a folder is")
             yield Member(name, folder, executable, size, self._content(size))
-        if long_name is not None:
+        if extended:
             raise ambiguous("the last extended header belongs to no entry")
         self._end()
 

@@ -95,7 +95,7 @@ def _reasons(plan: Plan) -> Iterator[str]:
         yield f"{', '.join(along)} {'goes' if plan.steps[0].action == 'remove' else 'comes'} along"
     for step in plan.steps:
         if step.drops_grants:
-            yield f"{step.id} now comes from somewhere else, so what was granted to it is revoked"
+            yield f"{step.id} comes from other hands than before, so what was granted to it is revoked"
 
 
 def plan_data(plan: Plan, dry_run: bool) -> dict[str, Any]:
