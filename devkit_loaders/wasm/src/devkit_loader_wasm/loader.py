@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -117,7 +118,8 @@ class WasmLoader(Loader):
 def _read(path: Path) -> bytes:
     try:
         with open(path, "rb") as file:
-            source = file.read(_LARGEST + 1)
+            size = os.fstat(file.fileno()).st_size  # a larger number would be allocated as it is
+            source = file.read(min(size, _LARGEST) + 1)
     except OSError as error:
         raise LoadError(
             f"{path.name} can't be read: {error.strerror}",
