@@ -61,6 +61,10 @@ class NodeLoader(WorkerLoader):
             raise
 
     async def spec(self, request: LoadRequest) -> WorkerSpec:
+        if any(p.domain == "network" for p in request.authority.granted):
+            request.log(
+                "stderr", "[JavaScript plugins get no connections yet: the network permission has no effect]"
+            )
         cache = request.cache / self.name
         node = await find(cache)
         packages = await Packages(node, cache).of(request)

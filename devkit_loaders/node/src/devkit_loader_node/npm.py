@@ -14,7 +14,7 @@ from devkit_loader_node.runtime import INSTALL, Node
 
 __all__ = ["install"]
 
-_SECONDS = 300.0
+_SECONDS = 180.0
 _OPTIONS = (
     "--ignore-scripts",
     "--omit=dev",
@@ -24,6 +24,10 @@ _OPTIONS = (
     "--loglevel=error",
     "--install-strategy=hoisted",
     "--bin-links=false",
+    "--fetch-retries=1",
+    "--fetch-retry-mintimeout=500",
+    "--fetch-retry-maxtimeout=2000",
+    "--fetch-timeout=30000",
 )
 
 
@@ -35,8 +39,11 @@ async def install(node: Node, files: Mapping[str, bytes], target: Path, *, code:
     npm = node.npm
     if npm is None:
         raise LoadError(f"npm is missing beside {node.path}", code=code, hint=INSTALL)
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=".making-", dir=target.parent))
+    try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=".making-", dir=target.parent))
+    except OSError as error:
+        raise LoadError(f"{target.parent} can't be written: {error.strerror}", code=code) from error
     try:
         for name, data in files.items():
             (made / name).write_bytes(data)
@@ -49,12 +56,15 @@ async def install(node: Node, files: Mapping[str, bytes], target: Path, *, code:
         except OSError:
             if not target.is_dir():  # else another process was first
                 raise
+    except OSError as error:  # a time-out too
+        reason = error.strerror or f"it took over {_SECONDS:g} s"
+        raise LoadError(f"npm can't be run: {reason}", code=code, hint=hint) from error
     finally:
         shutil.rmtree(made, ignore_errors=True)
 
 
 async def _run(command: list[str], folder: Path, node: Node) -> tuple[int, str]:
-    environment = {k: v for k, v in os.environ.items() if k != "NODE_OPTIONS" and not k.startswith("npm_")}
+    environment = {k: v for k, v in os.environ.items() if k != "NODE_OPTIONS"}
     environment["PATH"] = f"{node.path.parent}{os.pathsep}{environment.get('PATH', '/usr/bin:/bin')}"
     process = await asyncio.create_subprocess_exec(
         *command,
