@@ -30,6 +30,10 @@ _BLOCK = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _NEEDS = re.compile(r"^<!-- needs: (.+) -->$", re.MULTILINE)
+# how this machine reaches package indexes: an empty home alone would hide it from pip and npm
+_NETWORK = re.compile(
+    r"(pip|uv|npm_config)_|(https?|no)_proxy\Z|ssl_cert_|node_extra_ca_certs\Z", re.IGNORECASE
+)
 _HEREDOC = re.compile(r"<<-?\s*(['\"]?)(\w+)\1")
 
 
