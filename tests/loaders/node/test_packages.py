@@ -1,5 +1,6 @@
 """Packages by npm: from the registry, without scripts, found by both kinds of module."""
 
+import dataclasses
 import json
 
 import pytest
@@ -120,3 +121,25 @@ async def test_a_package_json_that_asks_for_nothing(bench):
         "import x from 'node:fs'\nexport const execute = (t) => t", package_json='{"type": "module"}'
     )
     assert await handle.execute("a") == "a"
+
+
+async def test_a_registry_out_of_reach(bench, monkeypatch, cache):
+    monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9/")
+    monkeypatch.setenv("npm_config_cache", str(bench.root / "empty"))
+    with pytest.raises(LoadError, match="npm install failed") as caught:
+        await bench.js("exports.execute = (t) => t", package_json='{"dependencies": {"left-out": "1"}}')
+    assert caught.value.code == "packages-unavailable"
+    assert caught.value.hint
+    assert not list((cache / "node" / "packages").glob(".making-*"))
+
+
+async def test_a_granted_network_is_told_to_have_no_effect(bench):
+    bench.write(
+        "plugin.js",
+        plugin_js="exports.execute = (t) => t",
+        more='[permissions]\npermissions = ["network:https"]',
+    )
+    bench.manager.config = dataclasses.replace(bench.manager.config, default_permissions=("network:https",))
+    handle = await bench.manager.load("plugin")
+    assert await handle.execute("a") == "a"
+    assert any("no connections yet" in line for line in bench.logs())
