@@ -35,6 +35,7 @@ class _OnlyHttps(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         parts = urlsplit(newurl)
         if parts.scheme != "https" or "@" in parts.netloc:
+            fp.close()
             raise NetworkError(
                 f"{req.full_url} leads to {newurl[:200]!r}, which isn't plain https",
                 code="download-refused",
