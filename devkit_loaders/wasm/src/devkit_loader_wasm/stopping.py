@@ -39,19 +39,24 @@ class Halt:
     """Tells code on another thread to stop: between slices, in a tick's callback, or in its sleep."""
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        self._told = False
+        self._sleeping: threading.Event | None = None
 
     def set(self) -> None:
         """Stop it; may be called from any thread."""
-        self._event.set()
+        self._told = True
+        if (sleeping := self._sleeping) is not None:
+            sleeping.set()
 
     def is_set(self) -> bool:
         """Whether it was told to stop."""
-        return self._event.is_set()
+        return self._told
 
     def sleep(self, seconds: float) -> None:
         """Sleep in the code's place, until it is told to stop at the latest."""
-        self._event.wait(min(seconds, threading.TIMEOUT_MAX))
+        self._sleeping = threading.Event()
+        if not self._told:  # whoever tells it from here on finds the event
+            self._sleeping.wait(min(seconds, threading.TIMEOUT_MAX))
 
     def guard(self, store: wasmtime.Store) -> Any:
         """Look at every tick whether to stop, and return what must live as long as the store."""
@@ -60,7 +65,7 @@ class Halt:
         stopped = ctypes.create_string_buffer(b"stopped")
 
         def look(_context: Any, _data: Any, delta: Any, _kind: Any) -> int:
-            if self._event.is_set():
+            if self._told:
                 error = c.wasmtime_error_new(ctypes.cast(stopped, ctypes.POINTER(ctypes.c_char)))
                 return ctypes.cast(error, ctypes.c_void_p).value or 0
             delta[0] = SLICE
