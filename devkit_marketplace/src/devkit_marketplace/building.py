@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from posixpath import normpath
 
-from devkit_core.api import Manifest, collect, pack, read_manifest
+from devkit_core.api import Manifest, collect, pack
 from devkit_marketplace.describing import marketplace_file
 from devkit_marketplace.listing import Archive, MarketplaceFile
 from devkit_marketplace.platforms import ANY, of_program
@@ -36,13 +36,12 @@ class Packed:
     archive: Archive
 
 
-def package(folder: Path, target: Path) -> Packed:
+def package(folder: Path, manifest: Manifest, target: Path) -> Packed:
     """Write the package of a plugin's folder below a catalogue's folder, `archives/ID/`.
 
     The same files always give the same bytes. Raises NotBuilt where a tool is missing or the build fails,
     and DevKitError for a plugin that is wrong; OSError of the disk.
     """
-    manifest = read_manifest(folder).manifest
     about = marketplace_file(folder)
     with _built(folder, about) as source, tempfile.TemporaryDirectory(prefix="devkit-pack-") as room:
         files = Path(room, "plugin")

@@ -11,7 +11,15 @@ from pathlib import Path
 
 import msgspec
 
-from devkit_core.api import DevKitError, ManifestError, Place, StateError, UsageError, parse_version
+from devkit_core.api import (
+    DevKitError,
+    ManifestError,
+    Place,
+    StateError,
+    UsageError,
+    parse_version,
+    read_manifest,
+)
 from devkit_marketplace.building import NotBuilt, Packed, package
 from devkit_marketplace.describing import catalogue_file, listing, moment
 from devkit_marketplace.index import ROOT
@@ -97,15 +105,16 @@ def _write(plugins: Path, folder: Path, tolerant: bool) -> Root:
     left: list[Missing] = []
     for identity, source in release_folders(plugins):
         try:
-            made = package(source, folder)
-            if made.manifest.id != identity:
-                raise _wrong(source, f"its id is {made.manifest.id!r}, and its folder is {identity!r}")
-            if any(each.manifest.version == made.manifest.version for _, each in packed.get(identity, ())):
-                raise _wrong(source, f"there is a {identity} {made.manifest.version} already")
+            manifest = read_manifest(source).manifest
+            if manifest.id != identity:
+                raise _wrong(source, f"its id is {manifest.id!r}, and its folder is {identity!r}")
+            if any(each.manifest.version == manifest.version for _, each in packed.get(identity, ())):
+                raise _wrong(source, f"there is a {identity} {manifest.version} already")
+            made = package(source, manifest, folder)
             packed.setdefault(identity, []).append((source, made))
         except NotBuilt as why:
             left.append(Missing(id=identity, version=_version(source), reason=str(why)))
-        except (DevKitError, FileExistsError) as error:
+        except DevKitError as error:
             if not tolerant:
                 raise
             left.append(Missing(id=identity, version=_version(source), reason=str(error)[:1000]))

@@ -1,4 +1,4 @@
-"""Reads a static index from a folder; everything below the root by its hash."""
+"""Reads a static index from a folder, each file by its hash."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a catalogue says about a plugin: its types, as files have them."""
+"""What a catalogue says about a plugin, as its files have it."""
 
 from __future__ import annotations
 
@@ -229,13 +229,13 @@ class Record(Struct, frozen=True, kw_only=True):
     releases: Annotated[tuple[ReleaseRecord, ...], Meta(max_length=1000)] = ()
 
 
-class Build(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Build(Struct, frozen=True, kw_only=True):
     """How a package is made from its sources: a program and its arguments, run in a copy of the folder."""
 
     command: Annotated[tuple[Annotated[str, Meta(min_length=1)], ...], Meta(min_length=1, max_length=100)]
 
 
-class MarketplaceFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class MarketplaceFile(Struct, frozen=True, kw_only=True):
     """`marketplace.toml` beside a `plugin.toml`: what a catalogue says and a manifest doesn't."""
 
     category: Word | None = None
@@ -247,7 +247,7 @@ class MarketplaceFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     build: Build | None = None
 
 
-class CatalogueFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CatalogueFile(Struct, frozen=True, kw_only=True):
     """`catalogue.toml` beside the plugins: the catalogue's name, and the publishers it knows."""
 
     name: Word = "catalogue"
