@@ -143,3 +143,12 @@ async def test_a_granted_network_is_told_to_have_no_effect(bench):
     handle = await bench.manager.load("plugin")
     assert await handle.execute("a") == "a"
     assert any("no connections yet" in line for line in bench.logs())
+
+
+async def test_links_are_not_followed(bench, tmp_path):
+    (tmp_path / "other.json").write_text(PACKAGE)
+    folder = bench.write("plugin.js", plugin_js="exports.execute = (t) => t")
+    (folder / "package.json").symlink_to(tmp_path / "other.json")
+    with pytest.raises(LoadError) as caught:
+        await bench.manager.load("plugin")
+    assert caught.value.code == "packages-invalid"

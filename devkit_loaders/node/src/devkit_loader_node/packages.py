@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -69,7 +70,8 @@ class Packages:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
+        # a link's target is not the plugin's to hand on
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             data = file.read(_LIMIT + 1)
         if len(data) > _LIMIT:
             raise ValueError(f"it has over {_LIMIT:,} bytes")
