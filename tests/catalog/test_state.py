@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -204,14 +205,14 @@ def test_a_lock_that_is_held_is_an_error_in_time(state, folder):
     assert caught.value.code == "state-locked"
 
 
-def _disable(path: Path, number: int) -> None:
-    State(path).set_enabled(f"p{number}", path.parent, False)
-
-
 def test_processes_that_change_it_at_once_lose_nothing(tmp_path):
     path = tmp_path / "devkit.lock"
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
-        pool.starmap(_disable, [(path, number) for number in range(6)])
+    code = (
+        "import sys, pathlib; from devkit_core.catalog.state import State; path = pathlib.Path(sys.argv[1]);"
+        "State(path).set_enabled(sys.argv[2], path.parent, False)"
+    )
+    running = [subprocess.Popen([sys.executable, "-c", code, path, f"p{number}"]) for number in range(6)]
+    assert [each.wait(60) for each in running] == [0] * 6
     assert sum(not State(path).is_enabled(f"p{number}", tmp_path) for number in range(6)) == 6
 
 
