@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from devkit_core.catalog.store import Store, is_place
+from devkit_core.catalog.contents import is_content, plugin_folder
 from devkit_core.config.files import read_bounded, replace_file
 from devkit_core.errors import Place, StateError
 from devkit_core.loading.source import Source
@@ -181,12 +181,11 @@ class InstalledSource(Source):
         self.rank = 400
         self.folder = data
         self._installed = Installed(data)
-        self._store = Store(data)
 
     def folders(self) -> list[Path]:
         """Return the plugins' folders in the store, by id. Raises StateError."""
         plugins = self._installed.read()
-        return [self._store.place(plugins[name].current, name) for name in sorted(plugins)]
+        return [plugin_folder(self.folder, plugins[name].current, name) for name in sorted(plugins)]
 
 
 def _data(plugin: InstalledPlugin) -> dict[str, Any]:
@@ -212,7 +211,7 @@ def _plugin(name: str, entry: dict[str, Any]) -> InstalledPlugin:
             each.installed_at,
         )
         texts += each.asked
-    places = all(is_place(each.digest, name) for each in versions)
+    places = all(is_content(each.digest, name) for each in versions)
     if not places or not all(isinstance(each, str) for each in texts) or plugin.active is None:
         raise ValueError("not a plugin's record")
     return plugin

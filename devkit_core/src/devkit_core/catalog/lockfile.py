@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devkit_core.catalog.acquiring import Staged, acquire, check_plugin, fetch
+from devkit_core.catalog.contents import is_content
 from devkit_core.catalog.installed import InstalledPlugin
 from devkit_core.catalog.planning import Candidate, Plan, Releases, wanted_versions
-from devkit_core.catalog.store import is_place
 from devkit_core.catalog.upkeep import installed_plugin
 from devkit_core.catalog.wishes import parse_wish
 from devkit_core.config.files import read_bounded, replace_file
@@ -138,7 +138,7 @@ def _entry(entry: dict[str, Any]) -> Locked:
         entry["origin"],
         archives,
     )
-    fits = all(is_place(each, locked.id) for each in (locked.digest, *archives.values()))
+    fits = all(is_content(each, locked.id) for each in (locked.digest, *archives.values()))
     if not fits or not isinstance(locked.source, str) or not isinstance(locked.origin, str):
         raise ValueError(f"the entry of {str(entry['id'])[:80]!r} is none")
     return locked

@@ -6,21 +6,19 @@ import contextlib
 import errno
 import fcntl
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from devkit_core.catalog.contents import content_folder, plugin_folder
 from devkit_core.catalog.trees import FILES, Tree, scan
 from devkit_core.config.files import read_bounded
 from devkit_core.errors import IntegrityError, Place, StateError
 
-__all__ = ["Store", "disk_errors", "is_place"]
+__all__ = ["Store", "disk_errors"]
 
-_HASH = re.compile(r"[0-9a-f]{64}")
-_ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?")
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _LIMIT = 16 << 20  # bytes of a listing
 
@@ -34,14 +32,13 @@ class Store:
     """
 
     def __init__(self, data: Path) -> None:
-        self.folder = data / "store" / "sha256"
+        self.folder = content_folder(data)
+        self._data = data
         self._staging = data / "staging"
 
     def place(self, digest: str, plugin: str) -> Path:
         """Return the folder of a plugin by its content's hash, whether it is there or not."""
-        if not is_place(digest, plugin):
-            raise ValueError(f"not a place in the store: {digest[:80]!r}, {plugin[:80]!r}")
-        return self.folder / digest / plugin
+        return plugin_folder(self._data, digest, plugin)
 
     @contextmanager
     def staging(self) -> Iterator[Path]:
@@ -171,11 +168,6 @@ class Store:
                 finally:
                     os.close(descriptor)
         return count
-
-
-def is_place(digest: str, plugin: str) -> bool:
-    """Tell whether these are a hash and an id, so that a path may be made of them."""
-    return bool(_HASH.fullmatch(digest) and _ID.fullmatch(plugin))
 
 
 @contextmanager
