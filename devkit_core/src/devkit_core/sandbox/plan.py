@@ -170,7 +170,9 @@ class Rules:
 
     def add(self, path: Path, rights: Files) -> None:
         """Give rights below a path, if it is there."""
-        real = os.path.realpath(path)
+        self._add_real(os.path.realpath(path), rights)
+
+    def _add_real(self, real: str, rights: Files) -> None:
         if os.path.exists(real):
             self._rights[real] = self._rights.get(real, Files(0)) | rights
 
@@ -178,7 +180,9 @@ class Rules:
         """Give what needs no grant: the plugin's folder, its scratch and the runtime's files."""
         self.add(Path(self.roots["$PLUGIN"]), READ_EXECUTE if spawn else READ)
         self.add(Path(self.roots["$SCRATCH"]), READ_WRITE)
-        for path in (*map(Path, runtimes.system_files()), *runtime.read):
+        for real in runtimes.system_files():
+            self._add_real(real, READ)
+        for path in runtime.read:
             self.add(path, READ)
         self.add(Path("/dev/null"), READ | Files.WRITE_FILE)
         if network:

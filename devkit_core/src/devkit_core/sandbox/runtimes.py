@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import devkit_core
@@ -29,6 +30,7 @@ class Runtime:
     memory_base_mb: int | None = None
 
 
+@cache
 def python_runtime() -> Runtime:
     """Return the runtime of workers forked from this interpreter, site-packages of a venv not among it."""
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
@@ -42,7 +44,9 @@ def python_runtime() -> Runtime:
         Path(devkit_core.__file__).parent / "child",
         *_venv(),
     ]
-    return Runtime("python", tuple(read), (Path(os.path.realpath(sys.executable)),))
+    # resolved once: a runtime doesn't move while its host runs
+    real = dict.fromkeys(Path(os.path.realpath(path)) for path in read)
+    return Runtime("python", tuple(real), (Path(os.path.realpath(sys.executable)),))
 
 
 def _venv() -> Iterator[Path]:
@@ -50,27 +54,30 @@ def _venv() -> Iterator[Path]:
         yield Path(sys.prefix, "pyvenv.cfg")
 
 
-def system_files() -> Iterator[str]:
-    """Yield what is read by every program: shared libraries, time zones, locales, a few settings."""
-    yield from _libraries()
-    yield from (
-        "/etc/ld.so.cache",
-        "/etc/localtime",
-        "/usr/share/zoneinfo",
-        "/usr/lib/locale",
-        "/usr/share/locale",
-        # `mimetypes` and OpenSSL fail on a file of theirs that is there and can't be read.
-        "/etc/mime.types",
-        "/etc/apache2/mime.types",
-        "/etc/httpd/mime.types",
-        "/etc/ssl/openssl.cnf",
-        "/etc/pki/tls/openssl.cnf",
-        "/usr/lib/ssl/openssl.cnf",
-        "/dev/urandom",
-        "/dev/random",
-        "/dev/zero",
-        "/dev/null",
-    )
+@cache
+def system_files() -> tuple[str, ...]:
+    """Return what every program reads, resolved: shared libraries, time zones, locales, a few settings."""
+    return tuple(dict.fromkeys(map(os.path.realpath, (*_libraries(), *_SETTINGS))))
+
+
+_SETTINGS = (
+    "/etc/ld.so.cache",
+    "/etc/localtime",
+    "/usr/share/zoneinfo",
+    "/usr/lib/locale",
+    "/usr/share/locale",
+    # `mimetypes` and OpenSSL fail on a file of theirs that is there and can't be read.
+    "/etc/mime.types",
+    "/etc/apache2/mime.types",
+    "/etc/httpd/mime.types",
+    "/etc/ssl/openssl.cnf",
+    "/etc/pki/tls/openssl.cnf",
+    "/usr/lib/ssl/openssl.cnf",
+    "/dev/urandom",
+    "/dev/random",
+    "/dev/zero",
+    "/dev/null",
+)
 
 
 def _libraries() -> Iterator[str]:
