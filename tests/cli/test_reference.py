@@ -25,6 +25,9 @@ COMMANDS = {
     "plugin-choice/1": ("plugin", "enable", "one"),
     "plugin-reload/1": ("plugin", "reload", "one"),
     "plugin-unload/1": ("plugin", "unload", "one"),
+    "plugin-stats/1": ("plugin", "stats", "one"),
+    "plugin-logs/1": ("plugin", "logs", "one"),
+    "events/1": ("events",),
     "plugin-new/1": ("plugin", "new", "two"),
     "plugin-install/1": ("plugin", "install", "./plugins/one"),
     "plugin-uninstall/1": ("plugin", "uninstall", "three"),
@@ -53,6 +56,8 @@ COMMANDS = {
     "exit-codes/1": ("help", "exit-codes"),
 }
 
+STREAMS = {"event/1", "log-line/1", "plugin-dev/1"}  # lines of --format jsonl
+
 
 def test_the_command_reference_is_up_to_date():
     path = ROOT / "tools" / "generate_cli_reference.py"
@@ -73,7 +78,7 @@ def test_the_exit_codes_are_those_of_the_table():
 
 def test_every_schema_is_described():
     used = {name for path in SOURCES for name in re.findall(r'"([a-z-]+/\d+)"', path.read_text())}
-    assert used == set(ROWS) == {*COMMANDS, "error/1"}
+    assert used == set(ROWS) == {*COMMANDS, *STREAMS, "error/1"}
 
 
 @pytest.mark.parametrize("schema", COMMANDS)

@@ -10,7 +10,7 @@ from typing import Any
 
 from devkit_core.cli.escaping import UNSAFE
 
-__all__ = ["as_json", "as_yaml"]
+__all__ = ["as_json", "as_line", "as_yaml"]
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 # Words that some YAML reader takes for a boolean, a null or a number when they stand as a key.
@@ -22,6 +22,12 @@ def as_json(data: Any) -> str:
     text = json.dumps(_finite(data), indent=2, ensure_ascii=False)
     # json escapes C0 itself, so what is left stands inside strings, where \\u is valid.
     return re.sub(f"(?!\n){UNSAFE.pattern}", _json_escape, text) + "\n"
+
+
+def as_line(data: Any) -> str:
+    """Return JSON on one line with a line break at the end; numbers JSON can't write become null."""
+    text = json.dumps(_finite(data), ensure_ascii=False, separators=(",", ":"))
+    return re.sub(UNSAFE.pattern, _json_escape, text) + "\n"
 
 
 def as_yaml(data: Any) -> str:

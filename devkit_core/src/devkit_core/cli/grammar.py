@@ -48,12 +48,13 @@ def _enter(context: click.Context, _parameter: click.Parameter, value: str | Non
         raise click.UsageError(f"can't enter {value!r}: {reason}") from None
 
 
-def _shared_options(hidden: bool) -> list[click.Parameter]:
+def _shared_options(hidden: bool, streams: bool) -> list[click.Parameter]:
     """The options that stand before or after any command; help shows them once, at the top."""
+    formats = ["table", "json", "yaml", *(["jsonl"] if streams else [])]
     return [
         click.Option(
             ["--format"],
-            type=click.Choice(["table", "json", "yaml"]),
+            type=click.Choice(formats),
             help="Form of the data on stdout (table).",
             expose_value=False,
             is_eager=True,
@@ -111,11 +112,18 @@ def _shared_options(hidden: bool) -> list[click.Parameter]:
 class _WithExamples(click.Command):
     """A command whose help ends with examples, and which accepts the shared options."""
 
-    def __init__(self, *args: Any, examples: Sequence[str] = (), root: bool = False, **more: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        examples: Sequence[str] = (),
+        root: bool = False,
+        streams: bool = False,
+        **more: Any,
+    ) -> None:
         more.setdefault("context_settings", {"help_option_names": ["-h", "--help"], "max_content_width": 100})
         super().__init__(*args, **more)
         self.examples = tuple(examples)
-        self.params.extend(_shared_options(hidden=not root))
+        self.params.extend(_shared_options(not root, streams))
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         if self.examples:
@@ -226,7 +234,7 @@ class UnknownCommand(click.UsageError):
 
 
 def command(name: str, *, examples: Iterable[str], **more: Any) -> Callable[[Callable[..., Any]], Command]:
-    """Make a function a command; its docstring is the help text."""
+    """Make a function a command; its docstring is the help text. `streams=True` adds `--format jsonl`."""
     return click.command(name, cls=Command, examples=tuple(examples), **more)
 
 

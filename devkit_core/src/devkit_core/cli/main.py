@@ -24,6 +24,7 @@ _ROOT = {
     "plugin": Child(f"{_COMMANDS}.plugin:plugin", "Find, run, check and manage plugins."),
     "loader": Child(f"{_COMMANDS}.loader:loader", "The loaders, which run one kind of plugin each."),
     "config": Child(f"{_COMMANDS}.config:config", "Show and change settings."),
+    "events": Child(f"{_COMMANDS}.events:events", "Show what happens in running hosts."),
     "store": Child(f"{_COMMANDS}.store:store", "Check and tidy the content of installed plugins."),
     "doctor": Child(f"{_COMMANDS}.doctor:doctor", "Check this machine and what is installed."),
     "explain": Child(f"{_COMMANDS}.explain:explain", "Explain an error code."),

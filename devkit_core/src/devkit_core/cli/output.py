@@ -10,12 +10,12 @@ from typing import IO, Any, Literal
 
 import click
 
-from devkit_core.cli.documents import as_json, as_yaml
+from devkit_core.cli.documents import as_json, as_line, as_yaml
 from devkit_core.cli.escaping import display_width, escape
 
 __all__ = ["Facts", "Format", "Look", "Output", "Rendered", "Styled", "Table", "View", "wants_colour"]
 
-Format = Literal["table", "json", "yaml"]
+Format = Literal["table", "json", "yaml", "jsonl"]
 Look = Literal["good", "bad", "warn", "dim", "strong", "accent"]
 
 _LOOKS: Mapping[str, dict[str, Any]] = {
@@ -99,6 +99,15 @@ class Output:
         document = {"schema": schema, **data}
         text = as_json(document) if self.format == "json" else as_yaml(document)
         self.raw(text.encode("utf-8"))
+
+    def item(self, schema: str, data: Mapping[str, Any], text: str | Styled) -> None:
+        """Write one item of a stream at once: as JSON on one line with `jsonl`, else `text` for a human."""
+        if self.format == "jsonl":
+            self.raw(as_line({"schema": schema, **data}).encode("utf-8"))
+        else:
+            self._show([text])
+            if sys.stdout is not None:
+                sys.stdout.flush()
 
     def page(self, text: str) -> None:
         """Write a text of ours with its line breaks, whatever the format."""

@@ -1,4 +1,4 @@
-"""A plugin's lines on disk: one bounded file, and the one before it."""
+"""A plugin's lines on disk, in two bounded files."""
 
 from __future__ import annotations
 

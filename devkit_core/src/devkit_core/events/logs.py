@@ -22,7 +22,8 @@ _log = logging.getLogger("devkit.plugin")
 class LogLine:
     """One line a plugin printed; `stream` is stdout or stderr, `time` seconds since the epoch.
 
-    `host` is the process id of the program that the plugin ran in.
+    The stream `note` has what its loader tells whoever waits: that it fetches packages. `host` is the
+    process id of the program that the plugin ran in.
     """
 
     plugin: str

@@ -1,4 +1,4 @@
-"""What an instance is made from: manifest, loader, rights, limits, read anew for each load."""
+"""What an instance is made from, read anew for each load."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a plugin's folder holds, by hash, so that only real changes count."""
+"""What a plugin's folder holds, by hash: only real changes count."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How `devkit` reaches hosts that run: one socket a host, for its own user only."""
+"""How `devkit` reaches running hosts: one socket each, for their user."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import secrets
 import socket
 import struct
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -142,12 +142,15 @@ def _peer(sock: socket.socket) -> int:
     return int(uid)
 
 
-def hosts(runtime: Path) -> list[Host]:
-    """Return this user's running hosts; sockets that dead ones left are removed."""
+def hosts(runtime: Path, known: Container[Path] = ()) -> list[Host]:
+    """Return this user's running hosts, without those whose sockets are known.
+
+    Sockets that dead ones left are removed.
+    """
     found = []
     for path in sorted((runtime / _FOLDER).glob(f"*{_SUFFIX}")):
         pid = path.name.split("-", 1)[0]
-        if not pid.isdigit() or int(pid) == os.getpid():
+        if not pid.isdigit() or int(pid) == os.getpid() or path in known:
             continue
         with socket.socket(socket.AF_UNIX) as probe:
             probe.settimeout(1.0)

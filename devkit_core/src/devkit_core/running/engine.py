@@ -1,4 +1,4 @@
-"""What running plugins takes in one host, made when a plugin is first loaded."""
+"""What running plugins takes in one host; made when first needed."""
 
 from __future__ import annotations
 

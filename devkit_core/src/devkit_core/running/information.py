@@ -1,4 +1,4 @@
-"""What a listing shows of a plugin, from what was found and what runs."""
+"""What a listing shows of a plugin: what was found, what runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hot reload: a plugin whose files changed is swapped while calls go on."""
+"""Hot reload: changed plugins are swapped while calls go on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scratch folders of a host's instances, and the removal of what dead hosts left."""
+"""Scratch folders of instances; removal of what dead hosts left."""
 
 from __future__ import annotations
 

@@ -20,6 +20,9 @@ _CHILDREN = {
         f"{_HERE}.plugin_live:reload", "Swap a plugin in every running host for a fresh instance."
     ),
     "unload": Child(f"{_HERE}.plugin_live:unload", "Take a plugin out of every running host."),
+    "stats": Child(f"{_HERE}.plugin_stats:stats", "Show calls, times, errors and memory in running hosts."),
+    "logs": Child(f"{_HERE}.plugin_logs:logs", "Show what a plugin printed."),
+    "dev": Child(f"{_HERE}.plugin_dev:dev", "Reload a plugin as you write it, and run its samples."),
     "new": Child(f"{_HERE}.plugin_new:new", "Scaffold a plugin that loads as it stands."),
     "install": Child(
         f"{_HERE}.plugin_install:install", "Install plugins from folders, archives, addresses, sources."

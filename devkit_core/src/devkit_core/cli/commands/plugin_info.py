@@ -52,6 +52,8 @@ def info(session: Session, plugin: str, ask: bool) -> None:
         session.output.data("plugin-info/1", known, lambda: offer_view(offers))
         return
     offers, problems = described(session, plugin) if ask else ([], [])
+    from devkit_core.cli.commands.plugin_stats import running
+
     manifest = found.manifest
     kind, problem = _kind(session, found)
     rights = rights_of(session, found) if manifest is not None else None
@@ -73,6 +75,7 @@ def info(session: Session, plugin: str, ask: bool) -> None:
         "warnings": [asdict(each) for each in found.warnings],
         "offers": [offer_data(each) for each in offers] if ask else None,
         "problems": problems,
+        "running": running(session, found.id),
     }
     session.output.data("plugin-info/1", data, lambda: _view(session, found, data, rights, problem))
 
@@ -173,6 +176,10 @@ def _view(
         if rights.withheld:
             rows.append(("to grant", Styled(rights.command(), "warn")))
     rows += [("offered", text) for text in offered_lines(data["offers"] or ())]
+    if data["running"]:
+        from devkit_core.cli.commands.plugin_stats import running_line
+
+        rows.append(("running in", "\n".join(running_line(each) for each in data["running"])))
     yield Facts(rows)
     for warning in found.warnings:
         session.output.warn(f"{warning.place}: {warning.message}", hint=warning.hint)

@@ -49,10 +49,11 @@ def _hosts(session: Session) -> list[dict[str, Any]]:
     found = []
     for host in hosts(session.places.runtime):
         try:
-            loaded = ask(host, {"op": "list"}, seconds=5).get("plugins", {})
+            told = ask(host, {"op": "list"}, seconds=5)
         except StateError:
-            loaded = {}
-        found.append({"pid": host.pid, "program": host.program, "plugins": loaded})
+            told = {}
+        facts = {"plugins": told.get("plugins", {}), "calls": told.get("calls"), "failed": told.get("errors")}
+        found.append({"pid": host.pid, "program": host.program, **facts})
     return found
 
 
@@ -97,11 +98,7 @@ def _view(data: dict[str, Any], wrong: list[dict[str, str]]) -> View:
             ("sandbox", f"{'on' if on else 'off'}, {enforced} of {len(by)} rights can be enforced here"),
             (
                 "running in",
-                "\n".join(
-                    f"{each['program']} (process {each['pid']}): {', '.join(each['plugins']) or 'nothing'}"
-                    for each in data["hosts"]
-                )
-                or "no host",
+                "\n".join(_host(each) for each in data["hosts"]) or "no host",
             ),
             ("problems", str(len(wrong)) if wrong else "none"),
         ]
@@ -109,3 +106,9 @@ def _view(data: dict[str, Any], wrong: list[dict[str, str]]) -> View:
     for each in wrong:
         yield Styled(f"{each['subject']}: {each['problem']}", "bad")
         yield f"  next: {each['next']}"
+
+
+def _host(host: dict[str, Any]) -> str:
+    plugins = ", ".join(host["plugins"]) or "nothing"
+    calls = f" ({host['calls']:,} calls, {host['failed']:,} failed)" if host["calls"] else ""
+    return f"{host['program']} (process {host['pid']}): {plugins}{calls}"
