@@ -103,6 +103,7 @@ def test_every_key() -> None:
         "[runtime.timeouts]\ninit_timeout_seconds = 1\nexecution_timeout_seconds = 0.5\n"
         "shutdown_timeout_seconds = 3\n"
         "[runtime.security]\nenable_sandbox = true\n"
+        '[python]\nrequires = ["Black [d]>=24", "rich"]\n'
         '[functions.execute]\n[functions.count_2]\ndescription = "Counts\\nwords"\n'
         'input = {type = "object", properties = {a = {type = ["string", "null"]}}}\noutput = {}\n'
     )
@@ -144,6 +145,7 @@ def test_every_key() -> None:
             },
             "security": {"enable_sandbox": True},
         },
+        "python": {"requires": ("Black [d]>=24", "rich")},
         "functions": {
             "execute": {"description": "", "input": None, "output": None},
             "count_2": {
@@ -271,6 +273,15 @@ def test_every_other_id_is_refused(plugin: str) -> None:
         with pytest.raises(ManifestError) as caught:
             parse(text.encode())
         assert caught.value.code == "manifest-id"
+
+
+@pytest.mark.parametrize("asked", ["black @ https://example.org/black.whl", "./black", "-e .", "black>>2"])
+def test_a_package_that_leads_past_the_index_is_refused(asked: str) -> None:
+    problem = only(f'{BASE}[python]\nrequires = ["rich",\n"{asked}"]\n')
+    assert problem.code == "python-requirement-invalid"
+    assert problem.place
+    assert problem.place.key == "python.requires[1]"
+    assert problem.place.text == f'"{asked}"]'
 
 
 WRONG_VALUES = [

@@ -175,6 +175,7 @@ TABLES = {
     "`[runtime.limits]`": tables.Limits,
     "`[runtime.timeouts]`": tables.Timeouts,
     "`[runtime.security]`": tables.Security,
+    "`[python]`": tables.Python,
     "`[functions.NAME]`": tables.Function,
 }
 DEFAULTS = {"none": (None, (), {}), "empty": ({},), "the host's": (None,)}

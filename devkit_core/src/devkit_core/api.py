@@ -16,6 +16,7 @@ __all__ = [
     "Child",
     "CommandSpec",
     "ConfigError",
+    "DependencyConflict",
     "DevKitError",
     "Enforcement",
     "Entry",
@@ -36,6 +37,7 @@ __all__ = [
     "Loader",
     "Manifest",
     "ManifestError",
+    "NetworkError",
     "NotFound",
     "PayloadTooLarge",
     "PendingCall",
@@ -70,6 +72,7 @@ __all__ = [
     "dry_run",
     "hookimpl",
     "pack",
+    "parse_package",
     "parse_version",
     "pass_session",
     "python_runtime",
@@ -87,6 +90,7 @@ _HOMES = {
     "Child": "devkit_core.cli.grammar",
     "CommandSpec": "devkit_core.loading.extending",
     "ConfigError": "devkit_core.errors",
+    "DependencyConflict": "devkit_core.errors",
     "DevKitError": "devkit_core.errors",
     "Enforcement": "devkit_core.sandbox.probe",
     "Entry": "devkit_core.loading.loader",
@@ -107,6 +111,7 @@ _HOMES = {
     "Loader": "devkit_core.loading.loader",
     "Manifest": "devkit_core.model.manifest",
     "ManifestError": "devkit_core.errors",
+    "NetworkError": "devkit_core.errors",
     "NotFound": "devkit_core.errors",
     "PayloadTooLarge": "devkit_core.errors",
     "PendingCall": "devkit_core.workers.pending",
@@ -141,6 +146,7 @@ _HOMES = {
     "dry_run": "devkit_core.cli.grammar",
     "hookimpl": "devkit_core.hooks.specs",
     "pack": "devkit_core.catalog.packing",
+    "parse_package": "devkit_core.model.packages",
     "parse_version": "devkit_core.model.versions",
     "pass_session": "devkit_core.cli.grammar",
     "python_runtime": "devkit_core.sandbox.runtimes",
@@ -161,6 +167,7 @@ if TYPE_CHECKING:
     from devkit_core.errors import (
         CallTimeout,
         ConfigError,
+        DependencyConflict,
         DevKitError,
         EntryPointError,
         ExecutionError,
@@ -169,6 +176,7 @@ if TYPE_CHECKING:
         IntegrityError,
         LoadError,
         ManifestError,
+        NetworkError,
         NotFound,
         PayloadTooLarge,
         PermissionDenied,
@@ -190,6 +198,7 @@ if TYPE_CHECKING:
     from devkit_core.loading.source import Found, Query, Release, ReleaseNeed, SearchResult, Source
     from devkit_core.loading.worker_loader import WorkerLoader, WorkerSpec
     from devkit_core.model.manifest import Manifest
+    from devkit_core.model.packages import parse_package
     from devkit_core.model.permissions import Permission, PermissionRequest
     from devkit_core.model.versions import parse_version
     from devkit_core.protocol.messages import Result

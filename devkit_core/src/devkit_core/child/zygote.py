@@ -173,6 +173,7 @@ def worker(request: dict[str, Any], descriptors: list[int]) -> int:
             os.execve(request["argv"][0], request["argv"], os.environ)  # noqa: S606 - no shell is wanted
         gc.enable()
         sys.path.insert(0, request["folder"])
+        sys.path.extend(request["path"])  # never by `site`, which would run their .pth files
         program = PROGRAM.load(request)
     except BaseException as error:  # any failure is told, and nothing runs
         refuse(wire, error, path)

@@ -60,7 +60,8 @@ class LoadRequest:
     empty folder of the instance's own, removed when it has ended; `cwd` the host's working directory;
     `cache` the user's folder for what can be made again, which a loader keeps one of its name in;
     `payload_limit` the most bytes of a whole result; `start_seconds` the time the start may take.
-    `log` takes one line of the plugin's own output and its stream, `stdout` or `stderr`; it never blocks.
+    `log` takes one line of the plugin's own output and its stream, `stdout` or `stderr`, or, as `note`, one
+    of the loader's own that whoever waits should see; it never blocks.
     `ended` is called once when an instance that was initialized ends by itself, with why and with the
     calls that it had not started: they are submitted again to the next instance.
     """

@@ -28,11 +28,12 @@ class WorkerSpec:
 
     `argv` is the program to run with the channel as descriptor 3 (docs/reference/worker-protocol.md); an
     empty one means the zygote's own interpreter, for Python. `runtime` names the files that it reads and
-    executes.
+    executes, `path` the folders that its modules are looked for in after the standard library's, for Python.
     """
 
     runtime: Runtime
     argv: tuple[str, ...] = ()
+    path: tuple[str, ...] = ()
 
 
 class WorkerInstance(Instance):
@@ -140,6 +141,7 @@ class WorkerLoader(Loader):
             "plugin": request.id,
             "version": request.manifest.version,
             "argv": list(spec.argv),
+            "path": list(spec.path),
             "broker": False,
         }
 

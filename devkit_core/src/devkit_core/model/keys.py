@@ -13,6 +13,7 @@ from devkit_core.model.tables import (
     Limits,
     Metadata,
     PermissionTable,
+    Python,
     Runtime,
     Security,
 )
@@ -31,6 +32,7 @@ RULES: Final[Mapping[tuple[type, str], Rule]] = {
     (Metadata, "max_devkit_version"): rules.version,
     (Dependency, "id"): rules.plugin_id,
     (Dependency, "version"): rules.requirement,
+    (Python, "requires"): rules.package,
     (Runtime, "env"): rules.prose,
     (Function, "description"): rules.prose,
     (PermissionTable, "permissions"): rules.permission,

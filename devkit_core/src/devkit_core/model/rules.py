@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from devkit_core.errors import UsageError
+from devkit_core.model.packages import parse_package
 from devkit_core.model.permissions import parse_permission, refused_variable
 from devkit_core.model.versions import parse_requirement, parse_version
 
@@ -19,6 +20,7 @@ __all__ = [
     "licence",
     "line",
     "nearest",
+    "package",
     "permission",
     "plugin_id",
     "prose",
@@ -129,6 +131,11 @@ def requirement(text: str) -> Fault | None:
 def permission(text: str) -> Fault | None:
     """Check a permission in `permissions`' grammar."""
     return _parsed(parse_permission, text)
+
+
+def package(text: str) -> Fault | None:
+    """Check the requirement of a Python package in `packages`' grammar."""
+    return _parsed(parse_package, text)
 
 
 def licence(text: str) -> Fault | None:

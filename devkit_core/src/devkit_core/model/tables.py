@@ -19,6 +19,7 @@ __all__ = [
     "Manifest",
     "Metadata",
     "PermissionTable",
+    "Python",
     "Runtime",
     "Security",
     "Timeouts",
@@ -172,6 +173,15 @@ class Runtime(Struct, frozen=True, kw_only=True):
     )
 
 
+class Python(Struct, frozen=True, kw_only=True):
+    """What a Python plugin needs besides the standard library."""
+
+    requires: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=500, examples=["black>=24"])], ...],
+        Meta(max_length=100, description="Packages of the package index, by name and versions."),
+    ] = ()
+
+
 class Function(Struct, frozen=True, kw_only=True):
     """One function of the plugin, described; both schemas are JSON Schemas as plain frozen data."""
 
@@ -201,6 +211,9 @@ class Manifest(Struct, frozen=True, kw_only=True):
     ] = ()
     runtime: Annotated[Runtime, Meta(description="How the plugin is run.")] = msgspec.field(
         default_factory=Runtime
+    )
+    python: Annotated[Python, Meta(description="What a Python plugin needs.")] = msgspec.field(
+        default_factory=Python
     )
     functions: Annotated[
         Mapping[Annotated[str, Meta(pattern="^[a-z][a-z0-9_]*$", max_length=64)], Function],

@@ -27,6 +27,6 @@ def devkit_register_runtimes() -> Mapping[str, str]:
 
 @hookimpl
 def devkit_register_checks() -> Sequence[Check]:
-    from devkit_loader_python.loader import checks
+    from devkit_loader_python.doctor import checks
 
     return checks()

@@ -21,6 +21,7 @@ from devkit_core.cli.plugin_ids import complete_plugin
 from devkit_core.cli.rights import rights_of
 from devkit_core.cli.session import Session
 from devkit_core.errors import DevKitError, NotFound, PayloadTooLarge, Place, UsageError
+from devkit_core.events.logs import LogLine
 from devkit_core.manager import PluginManager
 from devkit_core.model.types import capability
 
@@ -243,8 +244,14 @@ def _as_data(value: Value | DevKitError) -> dict[str, Any]:
 
 def _prepare(session: Session, manager: PluginManager) -> None:
     manager.discover()
-    if session.verbosity > 0:
-        manager.logs.follow(lambda line: session.output.detail(f"{line.plugin} {line.stream}: {line.text}"))
+
+    def show(line: LogLine) -> None:
+        if line.stream == "note":
+            session.output.say(f"{line.plugin}: {line.text}", look="dim")
+        else:
+            session.output.detail(f"{line.plugin} {line.stream}: {line.text}")
+
+    manager.logs.follow(show)
 
 
 def _tell_withheld(session: Session, manager: PluginManager, plugin: str) -> None:
