@@ -30,7 +30,7 @@ __all__ = ["WasmInstance"]
 
 _SHORT = 200e-6  # seconds; a call that is usually shorter runs in the event loop's thread
 _INLINE_BYTES = 64 * 1024  # input that is copied in the event loop's thread
-_PROOFS = 8  # short calls in a row before one runs there; doubles with each that wasn't short
+_PROOFS = 8  # short calls in a row before one runs there; doubles when they weren't, halves when they were
 _MOST_PROOFS = 1024
 _TURN = 32  # calls after which the event loop gets its turn
 _GRACE = 0.5  # seconds in which code that was told to stop has to
@@ -72,6 +72,7 @@ class WasmInstance(Instance):
         self._short = 0
         self._proofs = _PROOFS
         self._turn = 0
+        self._late = 0
         self._initialized = False
         self._closed = False
         self._lane = self._new_lane()
@@ -112,18 +113,21 @@ class WasmInstance(Instance):
             self._start(_Job(self._begin_of(call), call, steps=answer, guest=guest, halt=guest.halt))
             return
         if time.perf_counter() - began > _SHORT:
-            self._distrust()
+            self._late += 1  # or the machine was busy: one in a turn says little
+            if self._late > 1:
+                self._distrust()
         result = _result(answer, call.text)
         self._turn += 1
         if self._turn < _TURN:
             call.set_result(result)
         else:  # a caller that never waits would otherwise keep every other task from running
-            self._turn = 0
+            self._turn = self._late = 0
+            self._proofs = max(_PROOFS, self._proofs // 2)
             self._loop.call_soon(_settle, call, result)
 
     def _distrust(self) -> None:
         """Run calls on the lane again, until more of them in a row were short."""
-        self._short = 0
+        self._short = self._late = 0
         self._proofs = min(2 * self._proofs, _MOST_PROOFS)
 
     def _begin_of(self, call: PendingCall) -> Callable[[Guest], Steps[bytes]]:
