@@ -140,7 +140,8 @@ class Installer:
             new = newly_asked(candidate.asked, known.active.asked)
             older, newer = parse_version(before), offer.version
             action = "update" if newer > older else "downgrade" if newer < older else "replace"
-            drops = not _same_hands(known.active, candidate)
+            has = self.state.granted(offer.id, self.store.place(known.current, offer.id))
+            drops = bool(has) and not _same_hands(known.active, candidate)
         return Step(
             action=action,
             id=offer.id,

@@ -159,7 +159,8 @@ def rollback(
         staged = Staged(place, tree, manifest, version.source, version.origin, version.lineage)
         releases = installer.releases(plugins)
         installer.choose({plugin: [Candidate.of_staged(staged)]}, releases)  # others must still fit
-        drops = version.lineage != known.active.lineage
+        drops = (version.lineage, version.publisher) != (known.active.lineage, known.active.publisher)
+        drops = drops and bool(installer.state.granted(plugin, place))
         step = Step(
             action="rollback",
             id=plugin,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
@@ -77,16 +78,28 @@ def agreeing(session: Session, yes: bool, dry_run: bool) -> Callable[[Plan], Non
         if dry_run or yes or not reasons:
             return
         if not session.interactive:
-            again = f"{click.get_current_context().command_path} … --yes"
-            raise UsageError(
-                f"this needs a confirmation: {reasons[0]}", code="confirmation-needed", hint=again
-            )
+            why = f"this needs a confirmation: {reasons[0]}"
+            raise UsageError(why, code="confirmation-needed", hint=_again(click.get_current_context()))
         for part in plan_view(plan):
             session.output.say(_line(part) if isinstance(part, Table) else str(part))
         if not click.confirm(f"Go on ({'; '.join(reasons)})?", err=True):
             raise click.Abort
 
     return agree
+
+
+def _again(context: click.Context) -> str:
+    """Return the command that would pass: the one that was given, with --yes."""
+    words = []
+    for parameter in context.command.params:
+        value = context.params.get(parameter.name or "")
+        if value in (None, False, ()):
+            continue
+        if isinstance(parameter, click.Option):
+            words += [parameter.opts[-1]] if value is True else [parameter.opts[-1], str(value)]
+        else:
+            words += [str(each) for each in value] if isinstance(value, tuple) else [str(value)]
+    return f"{context.command_path} {shlex.join(words)} --yes"
 
 
 def _reasons(plan: Plan) -> Iterator[str]:
