@@ -72,7 +72,7 @@ class WasmInstance(Instance):
         self._short = 0
         self._proofs = _PROOFS
         self._turn = 0
-        self._late = 0
+        self._slow = 0
         self._initialized = False
         self._closed = False
         self._lane = self._new_lane()
@@ -113,21 +113,21 @@ class WasmInstance(Instance):
             self._start(_Job(self._begin_of(call), call, steps=answer, guest=guest, halt=guest.halt))
             return
         if time.perf_counter() - began > _SHORT:
-            self._late += 1  # or the machine was busy: one in a turn says little
-            if self._late > 1:
+            self._slow += 1  # or the machine was busy: one in a turn says little
+            if self._slow > 1:
                 self._distrust()
         result = _result(answer, call.text)
         self._turn += 1
         if self._turn < _TURN:
             call.set_result(result)
         else:  # a caller that never waits would otherwise keep every other task from running
-            self._turn = self._late = 0
+            self._turn = self._slow = 0
             self._proofs = max(_PROOFS, self._proofs // 2)
             self._loop.call_soon(_settle, call, result)
 
     def _distrust(self) -> None:
         """Run calls on the lane again, until more of them in a row were short."""
-        self._short = self._late = 0
+        self._short = self._slow = 0
         self._proofs = min(2 * self._proofs, _MOST_PROOFS)
 
     def _begin_of(self, call: PendingCall) -> Callable[[Guest], Steps[bytes]]:
