@@ -39,7 +39,7 @@ int setvbuf(void *stream, char *buffer, int mode, size_t size);
 extern void *stdout;
 """
 
-HEAD = '''"""The C declarations that the native loader works with, in cffi's compiled form."""
+HEAD = '''"""The C declarations of the native loader, in cffi's compiled form."""
 
 # Written by tools/generate_native_interface.py; the declarations stand there.
 # fmt: off

@@ -1,4 +1,4 @@
-"""Where content lies in the store: paths of hash and id."""
+"""Where content lies in the store, by hash and id."""
 
 from __future__ import annotations
 

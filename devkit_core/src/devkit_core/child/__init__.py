@@ -1,1 +1,1 @@
-"""Runs inside a worker; the standard library only, nothing shared with the host."""
+"""Runs inside a worker: the standard library only, nothing of the host."""

@@ -1,4 +1,4 @@
-"""Reading and writing frames in a worker, with a buffer that is kept."""
+"""Frames in a worker: reading and writing, with a kept buffer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Settings and places: what a user may set, and where files are. Imports errors only.
+"""Settings and places. Imports errors only.
+
+Enter by `sources.load` and `places.Places`.
 
 Enter by `sources.load`; `schema.PluginSystemConfig` is the result, `places.Places` the folders.
 """

@@ -1,1 +1,4 @@
-"""What a loader author and a source author subclass. Imports workers. Enter by loader and source."""
+"""What authors of loaders and sources subclass.
+
+Imports workers and below. Enter by `loader` and `source`.
+"""

@@ -1,1 +1,4 @@
-"""What a plugin is: manifest, permissions, versions, states. No I/O; imports errors only."""
+"""What a plugin is: manifest, permissions, versions, states.
+
+No I/O; imports errors only.
+"""

@@ -1,4 +1,4 @@
-"""Bytes of a manifest to plain TOML data, with every size bounded first."""
+"""A manifest's bytes to plain TOML data, sizes bounded first."""
 
 from __future__ import annotations
 

@@ -1,1 +1,4 @@
-"""The worker protocol: frames, messages, handshake. No I/O; imports errors only. Enter by frames."""
+"""The worker protocol: frames, messages, handshake.
+
+No I/O; imports errors only. Enter by `frames`.
+"""

@@ -1,4 +1,4 @@
-"""The contract of a loader, as tests that any loader's author can run.
+"""The contract of a loader, as tests for its author.
 
 Subclass `LoaderConformance` in a test module and name a plugin written for your loader::
 

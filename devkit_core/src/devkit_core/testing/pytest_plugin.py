@@ -1,4 +1,4 @@
-"""Fixtures for plugin authors, known to pytest wherever devkit-core is installed; imports nothing heavy."""
+"""Fixtures for plugin authors; imports nothing heavy."""
 
 from __future__ import annotations
 

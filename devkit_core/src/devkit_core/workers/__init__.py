@@ -1,1 +1,4 @@
-"""The host's side of a worker: zygote, channel, deadlines. Imports sandbox, events, protocol."""
+"""The host's side of a worker: zygote, channel, deadlines.
+
+Imports sandbox, events, protocol.
+"""

@@ -1,4 +1,4 @@
-"""A call that waits for its answer: the future that a caller awaits."""
+"""A call that waits for its answer, as a future."""
 
 from __future__ import annotations
 

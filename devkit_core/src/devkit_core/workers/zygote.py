@@ -1,4 +1,4 @@
-"""The host's side of a zygote: asks for workers, learns of their deaths."""
+"""The host's side of a zygote: workers wanted, deaths learnt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A native plugin that runs in the host, because the user trusts it."""
+"""A trusted native plugin, in the host's own process."""
 
 from __future__ import annotations
 

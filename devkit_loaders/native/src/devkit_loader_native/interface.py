@@ -1,4 +1,4 @@
-"""The C declarations that the native loader works with, in cffi's compiled form."""
+"""The C declarations of the native loader, in cffi's compiled form."""
 
 # Written by tools/generate_native_interface.py; the declarations stand there.
 # fmt: off

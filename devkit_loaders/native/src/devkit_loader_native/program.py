@@ -1,4 +1,4 @@
-"""What a native plugin's worker runs: the library's functions, by the worker protocol."""
+"""What a native plugin's worker runs: the library's functions."""
 
 # The zygote imports this file before it forks (child/zygote.py); `load` runs in the confined worker.
 

@@ -1,4 +1,4 @@
-"""Finds what is plainly wrong in an entry point's text, without running it."""
+"""What is plainly wrong in an entry point's text; runs nothing."""
 
 from __future__ import annotations
 

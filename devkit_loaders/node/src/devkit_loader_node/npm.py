@@ -1,4 +1,4 @@
-"""Runs npm: packages into a folder of ours, no script of theirs ever."""
+"""Runs npm into folders of ours, with all scripts off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Translates a plugin's TypeScript to JavaScript, on the host, in a confined esbuild."""
+"""TypeScript to JavaScript on the host, by a confined esbuild."""
 
 from __future__ import annotations
 

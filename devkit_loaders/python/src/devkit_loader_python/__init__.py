@@ -1,1 +1,1 @@
-"""Runs Python plugins, each in a confined worker forked from a warm interpreter."""
+"""Runs Python plugins in confined workers forked from a warm interpreter."""

@@ -235,6 +235,7 @@ def _said(output: str) -> str:
     lines = output.splitlines()
     start = next((n for n, line in enumerate(lines) if re.match(r"\s*(error|ERROR)\b", line)), 0)
     said = " ".join(_SAID.sub("", line).strip() for line in lines[start:] if line.strip())
+    said = said.removeprefix("No solution found when resolving dependencies ")
     return said[:_SHOWN] + ("…" if len(said) > _SHOWN else "") if said else "it gave no reason"
 
 
