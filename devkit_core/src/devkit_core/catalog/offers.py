@@ -11,7 +11,10 @@ from devkit_core.model.versions import Requirement, Version, parse_requirement, 
 if TYPE_CHECKING:
     from devkit_core.model.manifest import Manifest
 
-__all__ = ["Available", "Need", "Offers", "available"]
+__all__ = ["DEVKIT", "Available", "Need", "Offers", "available"]
+
+#: the virtual package that stands for the DevKit itself; no plugin can have this id
+DEVKIT = "DevKit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,9 @@ def available(manifest: Manifest, place: str) -> Available:
 class Offers:
     """All versions on offer, with the runtimes and the DevKit that they would meet.
 
-    A runtime stands before a plugin of the same id: no plugin can pass for one. Sets of one plugin's
-    versions are bits of a whole number, the lowest bit for the newest version.
+    Runtimes and the DevKit are virtual packages of one version each. They stand before a plugin of the
+    same id: no plugin can pass for one. Sets of one plugin's versions are bits of a whole number, the
+    lowest bit for the newest version.
     """
 
     def __init__(
@@ -67,6 +71,8 @@ class Offers:
     ) -> None:
         self.runtimes = runtimes
         self.devkit = devkit
+        virtual = {each: (Available(each, version),) for each, version in runtimes.items()}
+        virtual[DEVKIT] = (Available(DEVKIT, devkit),)
         by_id: dict[str, dict[Version, Available]] = {}
         for each in offered:
             by_id.setdefault(each.id, {}).setdefault(each.version, each)
@@ -74,23 +80,18 @@ class Offers:
         self.all: dict[str, tuple[Available, ...]] = {
             identity: tuple(versions[each] for each in sorted(versions, reverse=True))
             for identity, versions in by_id.items()
-        }
+        } | virtual
+        #: the ids that aren't virtual
+        self.plugins = by_id.keys() - virtual.keys()
         self._matching: dict[tuple[str, str, bool], int] = {}
         #: beside each version: the plugins it can't do without, and which versions of them will do
         self.required: dict[str, tuple[dict[str, int], ...]] = {
             identity: tuple(self._required(each) for each in versions)
             for identity, versions in self.all.items()
         }
-        #: the plugins of which some version requires this one
-        self.users: dict[str, set[str]] = {}
-        for identity, versions in self.required.items():
-            for needs in versions:
-                for other in needs:
-                    self.users.setdefault(other, set()).add(identity)
         #: the versions that could be loaded if no two plugins disagreed
         self.viable: dict[str, int] = {
-            identity: sum(1 << bit for bit, each in enumerate(versions) if self._suits(each))
-            for identity, versions in self.all.items()
+            identity: (1 << len(versions)) - 1 for identity, versions in self.all.items()
         }
         self._prune()
 
@@ -104,34 +105,23 @@ class Offers:
             self._matching[key] = found
         return found
 
-    def suits_devkit(self, plugin: Available) -> bool:
-        """Tell whether a version runs on this DevKit."""
-        return (plugin.oldest is None or plugin.oldest <= self.devkit) and (
-            plugin.newest is None or self.devkit <= plugin.newest
-        )
-
-    def unmet_runtimes(self, plugin: Available) -> list[Need]:
-        """Return the needs of a version that a runtime is there for, but of a version that won't do."""
-        return [
-            each
-            for each in plugin.needs
-            if not each.optional
-            and each.id in self.runtimes
-            and not each.requirement.allows(self.runtimes[each.id])
-        ]
-
     def _required(self, plugin: Available) -> dict[str, int]:
         needs: dict[str, int] = {}
         for each in plugin.needs:
-            if not each.optional and each.id not in self.runtimes:
+            if not each.optional:
                 needs[each.id] = needs.get(each.id, -1) & self.matching(each)
+        if plugin.oldest is not None or plugin.newest is not None:
+            fits = (plugin.oldest or self.devkit) <= self.devkit <= (plugin.newest or self.devkit)
+            needs[DEVKIT] = int(fits)
         return needs
-
-    def _suits(self, plugin: Available) -> bool:
-        return self.suits_devkit(plugin) and not self.unmet_runtimes(plugin)
 
     def _prune(self) -> None:
         """Take out, again and again, each version that needs something no version left can give."""
+        users: dict[str, set[str]] = {}
+        for identity, versions in self.required.items():
+            for needs in versions:
+                for other in needs:
+                    users.setdefault(other, set()).add(identity)
         waiting = set(self.all)
         while waiting:
             identity = waiting.pop()
@@ -142,4 +132,4 @@ class Offers:
                     after &= ~(1 << bit)
             if after != before:
                 self.viable[identity] = after
-                waiting |= self.users.get(identity, set())
+                waiting |= users.get(identity, set())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 
-from devkit_core.catalog.offers import Available, Need, Offers
+from devkit_core.catalog.offers import DEVKIT, Available, Need, Offers
 from devkit_core.catalog.solving import Impossible
 from devkit_core.errors import DependencyConflict, DependencyCycle, DependencyError, DependencyMissing
 
@@ -31,10 +31,10 @@ class Reasons:
     def alone(self, plugin: str) -> DependencyError | None:
         """Return why a plugin can't be loaded even with nothing else, or None where that isn't so."""
         offers = self._offers
-        if offers.viable.get(plugin):
-            return None
-        if plugin not in offers.all:
+        if plugin not in offers.plugins:
             return self._absent(plugin, [plugin], "")
+        if offers.viable[plugin]:
+            return None
         # The nearest fault is the one to show; each step leads to a version that can't be loaded either.
         newest = offers.all[plugin][0]
         waiting: deque[tuple[Available, list[str]]] = deque([(newest, [plugin])])
@@ -54,11 +54,10 @@ class Reasons:
         """Return why a plugin doesn't go with those that were taken before it."""
         offers = self._offers
         parts: list[str] = []
-        for versions in error.holders[:_SHOWN]:
-            newest = versions[0]
-            need = next((each for each in newest.needs if each.id == error.id), None)
+        for holder in error.holders[:_SHOWN]:
+            need = next((each for each in holder.needs if each.id == error.id), None)
             if need is not None:
-                parts.append(f"{newest} needs {_said(need)}")
+                parts.append(f"{holder} needs {_said(need)}")
         if not parts:
             parts.append(f"what is loaded needs other versions of {error.id}")
         offered = f"; {self._offered(error.id)}" if error.id in offers.all else ""
@@ -93,30 +92,28 @@ class Reasons:
         """Return what a version lacks itself, if it does."""
         offers = self._offers
         before = f"{' → '.join(chain)}: " if len(chain) > 1 else ""
-        if not offers.suits_devkit(plugin):
-            return self._other_devkit(plugin, chain, before)
-        for need in offers.unmet_runtimes(plugin):
-            runtime = need.id.removesuffix("-runtime")
-            return DependencyConflict(
-                f"{before}{plugin.id} needs {_said(need)}, but {offers.runtimes[need.id]} is what there is",
-                chain=[*chain, need.id],
-                hint=f"Run DevKit with another {runtime}, or take another {plugin.id}.",
-                plugin=chain[0],
-            )
         required = offers.required[plugin.id][offers.all[plugin.id].index(plugin)]
+        if not required.get(DEVKIT, 1):
+            return self._other_devkit(plugin, chain, before)
         for need in plugin.needs:
-            if need.optional or need.id in offers.runtimes:
+            if need.optional or required.get(need.id):
                 continue
             way = [*chain, need.id]
             if need.id not in offers.all:
                 return self._absent(need.id, way, f"{before}{plugin.id} needs {_said(need)}, but ")
-            if not required[need.id]:
-                return DependencyConflict(
-                    f"{before}{plugin.id} needs {_said(need)}, but {self._offered(need.id)}",
-                    chain=way,
-                    hint=f"Take a {need.id} that will do, or another {plugin.id}.",
-                    plugin=chain[0],
-                )
+            if need.id in offers.runtimes:
+                there = f"{offers.runtimes[need.id]} is what there is"
+                runtime = need.id.removesuffix("-runtime")
+                hint = f"Run DevKit with another {runtime}, or take another {plugin.id}."
+            else:
+                there = self._offered(need.id)
+                hint = f"Take a {need.id} that will do, or another {plugin.id}."
+            return DependencyConflict(
+                f"{before}{plugin.id} needs {_said(need)}, but {there}",
+                chain=way,
+                hint=hint,
+                plugin=chain[0],
+            )
         return None
 
     def _culprits(self, plugin: Available) -> list[Available]:

@@ -14,8 +14,8 @@ from devkit_core.model.versions import parse_runtime_version
 
 __all__ = ["STEPS", "Available", "Need", "Order", "available", "order"]
 
-#: how many steps one search may take before it is given up
-STEPS = 50_000
+#: how many rounds one search may take before it is given up
+STEPS = 2_000
 
 Chosen = dict[str, Available]
 
@@ -92,9 +92,11 @@ class _Resolution:
             return solve(self._offers, roots, self._steps)
         except (Impossible, TooHard):
             pass
-        share = self._steps // len(roots)  # so that many hard questions take no longer than two
+        # So that many hard questions take no longer than two; without a dead end a plugin takes one round.
+        share = min(self._steps, self._steps // len(roots) + len(self._offers.all) + 1)
         chosen: Chosen = {}
         kept: dict[str, int] = {}
+        too_hard: list[str] = []
         for each in sorted(roots):
             try:
                 chosen = solve(self._offers, {**kept, each: -1}, share)
@@ -104,8 +106,13 @@ class _Resolution:
             except TooHard:
                 self._failures[each] = self._reasons.too_hard(each)
                 del roots[each]
+                too_hard.append(each)
             else:
                 kept[each] = -1
+        for each in too_hard:
+            if each in chosen:  # for one that came later: it is there after all
+                del self._failures[each]
+                roots[each] = -1
         return chosen
 
     def _take_optional(self, roots: dict[str, int], chosen: Chosen) -> Chosen:
@@ -116,7 +123,7 @@ class _Resolution:
                 (each.id, need.id, self._offers.matching(need))
                 for each in chosen.values()
                 for need in each.needs
-                if need.optional and need.id not in chosen and need.id in self._offers.all
+                if need.optional and need.id not in chosen and need.id in self._offers.plugins
             )
             open_likes = [each for each in likes if each[1:] not in tried]
             if not open_likes:

@@ -1,12 +1,18 @@
-"""The search for versions that go together: narrow down, then try."""
+"""The search for versions that go together: resolvelib's, with our preferences."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from resolvelib import AbstractProvider, BaseReporter, ResolutionImpossible, ResolutionTooDeep
+from resolvelib.resolvers import Criterion, Resolution
 
 from devkit_core.catalog.offers import Available, Offers
+
+if TYPE_CHECKING:
+    from resolvelib.structs import RequirementInformation, State
 
 __all__ = ["Impossible", "TooHard", "solve"]
 
@@ -14,159 +20,158 @@ __all__ = ["Impossible", "TooHard", "solve"]
 class Impossible(Exception):
     """No choice of versions meets all needs.
 
-    `id` is the plugin of which no version was left when the search got furthest, `holders` the plugins
-    that had to be there by then and need it, with the versions they still could have.
+    `id` is the plugin that the last dead end was about, `holders` the versions that it was needed by.
     """
 
-    def __init__(self, identity: str, holders: tuple[tuple[Available, ...], ...]) -> None:
+    def __init__(self, identity: str, holders: tuple[Available, ...]) -> None:
         super().__init__(identity)
         self.id = identity
         self.holders = holders
 
 
 class TooHard(Exception):
-    """The search was given up after its limit of steps."""
+    """The search was given up after its limit of rounds."""
 
 
-@dataclass(slots=True)
-class _Branch:
-    """A choice that can be taken back: the possibilities before it, and which versions are left to try."""
+class _Wish(NamedTuple):
+    """That a plugin has to be there, in one of these versions."""
 
-    possible: dict[str, int]
     id: str
-    untried: int
+    versions: int
 
 
-def solve(offers: Offers, wanted: Mapping[str, int], steps: int) -> dict[str, Available]:
+class _Pick(NamedTuple):
+    """One version of a plugin: its place among those on offer."""
+
+    id: str
+    place: int
+
+
+def solve(offers: Offers, wanted: Mapping[str, int], rounds: int) -> dict[str, Available]:
     """Return one version of each plugin that is wanted or needed, all needs met, newer ones preferred.
 
-    `wanted` holds the versions that will do. After each choice all that follows from it is drawn before
-    the next, so that a dead end is seen where it begins; the next choice is made where the fewest
-    versions are left. A step is one look at the versions that a plugin may still have; each plugin on
-    offer has ten beside those of `steps`. Raises Impossible or TooHard.
+    `wanted` holds the versions that will do. A round is one choice of a version, or one way back from a
+    dead end. Raises Impossible or TooHard.
     """
-    search = _Search(offers, steps + 10 * len(offers.all))
-    possible = {identity: versions & offers.viable.get(identity, 0) for identity, versions in wanted.items()}
-    branches: list[_Branch] = []
-    changed = set(possible)
-    while True:
-        if search.narrow(possible, changed):
-            open_choices = [
-                (found.bit_count(), each) for each, found in possible.items() if found & found - 1
-            ]
-            if not open_choices:
-                return {each: offers.all[each][_lowest(found)] for each, found in sorted(possible.items())}
-            identity = min(open_choices)[1]
-            branches.append(_Branch(dict(possible), identity, possible[identity]))
-        while branches and not branches[-1].untried:
-            branches.pop()
-        if not branches:
-            raise search.impossible()
-        branch = branches[-1]
-        choice = branch.untried & -branch.untried
-        branch.untried ^= choice
-        possible = {**branch.possible, branch.id: choice}
-        changed = {branch.id}
+    preferences = _Preferences()
+    # Not by Resolver: it ends in a recursion as deep as the longest chain, and without end in a ring.
+    resolution = Resolution(_Provider(offers, preferences), preferences)
+    try:
+        found = resolution.resolve([_Wish(*each) for each in wanted.items()], max_rounds=rounds).mapping
+    except ResolutionTooDeep as error:
+        raise TooHard from error
+    except ResolutionImpossible as error:
+        raise _impossible(offers, error.causes) from error
+    # Some of what was found may have been needed by choices that were taken back.
+    chosen: dict[str, Available] = {}
+    waiting = list(wanted)
+    while waiting:
+        identity = waiting.pop()
+        if identity not in chosen and identity in offers.plugins:
+            place = found[identity].place
+            chosen[identity] = offers.all[identity][place]
+            waiting += offers.required[identity][place]
+    return chosen
 
 
-class _Search:
-    def __init__(self, offers: Offers, steps: int) -> None:
-        self._offers = offers
-        self._steps = steps
-        self._furthest = -1
-        self._dead_end: tuple[str, dict[str, int]] = ("", {})
+class _Preferences(BaseReporter[_Wish, _Pick, str]):
+    """Counts the conflicts of each plugin: one that has many is chosen early, while there is room."""
 
-    def narrow(self, possible: dict[str, int], changed: set[str]) -> bool:
-        """Draw all that follows from a change of possibilities; False where a plugin has none left.
+    def __init__(self) -> None:
+        self.conflicts: Counter[str] = Counter()
+        self._went_back = False
 
-        A version whose need none of the other's possible versions meets is out. What every version left
-        of a plugin needs must be there too.
+    def rejecting_candidate(self, criterion: Criterion[_Wish, _Pick], candidate: _Pick) -> None:
+        """Called by resolvelib for a version that contradicts what was chosen before."""
+        self.conflicts[candidate.id] += 1
+        self.conflicts.update(_involved(criterion.information))
+
+    def resolving_conflicts(self, causes: Collection[RequirementInformation[_Wish, _Pick]]) -> None:
+        """Called by resolvelib in a dead end."""
+        self._went_back = True
+
+    def ending_round(self, index: int, state: State[_Wish, _Pick, str]) -> None:
+        """Called by resolvelib; drop what it lists more than once.
+
+        resolvelib 1.2.1 joins the lists of versions that won't do on each way back, and they double.
         """
-        offers = self._offers
-        for each in changed:
-            if not possible[each]:
-                return self._dead(each, possible)
-        queue = deque(sorted(changed))
-        waiting = set(queue)
-
-        def look_again(identity: str) -> None:
-            users = sorted(offers.users.get(identity, set()) & possible.keys())
-            again = [each for each in (identity, *users) if each not in waiting]
-            waiting.update(again)
-            queue.extend(again)
-
-        for each in sorted(changed):
-            look_again(each)
-        while queue:
-            identity = queue.popleft()
-            waiting.discard(identity)
-            self._steps -= 1
-            if self._steps < 0:
-                raise TooHard
-            left, common = self._look(identity, possible)
-            for other in common:
-                if not common[other] & possible.get(other, offers.viable.get(other, 0)):
-                    return self._dead(other, possible)
-            if not left:
-                return self._dead(self._unmet(identity, possible), possible)
-            common[identity] = left
-            for other, versions in common.items():
-                before = possible.get(other)
-                after = versions & (offers.viable.get(other, 0) if before is None else before)
-                if after != before:
-                    possible[other] = after
-                    if not after:
-                        return self._dead(other, possible)
-                    look_again(other)
-        return True
-
-    def impossible(self) -> Impossible:
-        """Return the error for the dead end that the search met furthest on."""
-        identity, possible = self._dead_end
-        offers = self._offers
-        holders = tuple(
-            versions
-            for holder in sorted(offers.users.get(identity, set()) & possible.keys())
-            if (versions := _versions(offers.all[holder], possible[holder]))
-        )
-        return Impossible(identity, holders)
-
-    def _look(self, identity: str, possible: dict[str, int]) -> tuple[int, dict[str, int]]:
-        """Return the versions that still can be had, and what they all need: which versions of it will do."""
-        viable = self._offers.viable
-        left = 0
-        common: dict[str, int] | None = None
-        versions = possible[identity]
-        for bit, needs in enumerate(self._offers.required[identity]):
-            if not versions >> bit & 1:
-                continue
-            if all(mask & possible.get(each, viable.get(each, 0)) for each, mask in needs.items()):
-                left |= 1 << bit
-                if common is None:
-                    common = dict(needs)
-                else:
-                    common = {each: mask | needs[each] for each, mask in common.items() if each in needs}
-        return left, common or {}
-
-    def _unmet(self, identity: str, possible: dict[str, int]) -> str:
-        """Return what the newest version of a plugin needs and can't have; the plugin where it has none."""
-        viable = self._offers.viable
-        versions = possible[identity]
-        needs = self._offers.required[identity][_lowest(versions)] if versions else {}
-        unmet = (each for each, mask in needs.items() if not mask & possible.get(each, viable.get(each, 0)))
-        return next(unmet, identity)
-
-    def _dead(self, identity: str, possible: dict[str, int]) -> bool:
-        known = sum(1 for found in possible.values() if found and not found & found - 1)
-        if known > self._furthest:
-            self._furthest = known
-            self._dead_end = identity, dict(possible)
-        return False
+        if not self._went_back:
+            return
+        self._went_back = False
+        for identity, each in state.criteria.items():
+            once = list(dict.fromkeys(each.incompatibilities))
+            if len(once) < len(each.incompatibilities):
+                state.criteria[identity] = Criterion(each.candidates, each.information, once)
 
 
-def _lowest(bits: int) -> int:
-    return (bits & -bits).bit_length() - 1
+class _Provider(AbstractProvider[_Wish, _Pick, str]):
+    def __init__(self, offers: Offers, preferences: _Preferences) -> None:
+        self._offers = offers
+        self._preferences = preferences
+
+    def identify(self, requirement_or_candidate: _Wish | _Pick) -> str:
+        return requirement_or_candidate.id
+
+    def find_matches(
+        self,
+        identifier: str,
+        requirements: Mapping[str, Iterator[_Wish]],
+        incompatibilities: Mapping[str, Iterator[_Pick]],
+    ) -> list[_Pick]:
+        left = self._offers.viable.get(identifier, 0)
+        for wish in requirements[identifier]:
+            left &= wish.versions
+        for pick in incompatibilities[identifier]:
+            left &= ~(1 << pick.place)
+        return [_Pick(identifier, place) for place in range(left.bit_length()) if left >> place & 1]
+
+    def is_satisfied_by(self, requirement: _Wish, candidate: _Pick) -> bool:
+        return bool(requirement.versions >> candidate.place & 1)
+
+    def get_dependencies(self, candidate: _Pick) -> list[_Wish]:
+        """Return what a version needs, itself among it.
+
+        Without itself resolvelib may exchange a version that was chosen and forget why, or jump back over
+        a choice that would have helped; now and then a wrong yes or no came of it.
+        """
+        needs = self._offers.required[candidate.id][candidate.place]
+        return [*(_Wish(*each) for each in needs.items()), _Wish(candidate.id, 1 << candidate.place)]
+
+    def narrow_requirement_selection(
+        self,
+        identifiers: Iterable[str],
+        resolutions: Mapping[str, _Pick],
+        candidates: Mapping[str, Iterator[_Pick]],
+        information: Mapping[str, Iterator[RequirementInformation[_Wish, _Pick]]],
+        backtrack_causes: Sequence[RequirementInformation[_Wish, _Pick]],
+    ) -> list[str]:
+        causes = _involved(backtrack_causes)
+        given = list(identifiers)
+        return [each for each in given if each in causes] or given
+
+    def get_preference(
+        self,
+        identifier: str,
+        resolutions: Mapping[str, _Pick],
+        candidates: Mapping[str, Iterator[_Pick]],
+        information: Mapping[str, Iterator[RequirementInformation[_Wish, _Pick]]],
+        backtrack_causes: Sequence[RequirementInformation[_Wish, _Pick]],
+    ) -> tuple[float, str]:
+        versions = sum(1 for _ in candidates[identifier])
+        return versions / (1 + self._preferences.conflicts[identifier]), identifier
 
 
-def _versions(versions: tuple[Available, ...], bits: int) -> tuple[Available, ...]:
-    return tuple(each for bit, each in enumerate(versions) if bits >> bit & 1)
+def _involved(causes: Iterable[RequirementInformation[_Wish, _Pick]]) -> set[str]:
+    return {each.id for cause in causes for each in cause if each is not None}
+
+
+def _impossible(offers: Offers, causes: Iterable[RequirementInformation[_Wish, _Pick]]) -> Impossible:
+    """Say what the last dead end was about: the plugin that most others need, and who they are."""
+    holders: dict[str, dict[str, _Pick]] = {}
+    for wish, pick in causes:
+        found = holders.setdefault(wish.id, {})
+        if pick is not None and pick.id != wish.id:
+            found[pick.id] = min(pick, found.get(pick.id, pick))
+    identity = min(holders, key=lambda each: (-len(holders[each]), each))
+    picks = sorted(holders[identity].values())
+    return Impossible(identity, tuple(offers.all[each.id][each.place] for each in picks))
