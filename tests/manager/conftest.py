@@ -1,7 +1,8 @@
 """A project with plugins, and managers over it."""
 
+import asyncio
 import textwrap
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from devkit_core.config.places import Places
 from devkit_core.config.schema import PluginSystemConfig
+from devkit_core.events.bus import EventKind
 from devkit_core.manager import PluginManager
 
 MANIFEST = """
@@ -20,6 +22,8 @@ description = "made by a test"
 author = "a test"
 entry_point = "plugin.py"
 """
+SECONDS = 20
+ONE = 'def execute(text: str) -> str:\n    return "one"\n'
 ECHO = "def execute(text: str) -> str:\n    return text\n"
 
 
@@ -60,3 +64,44 @@ async def project(tmp_path: Path) -> AsyncIterator[Project]:
     for manager in made.managers:
         await manager.close()
     assert list((made.places.runtime / "scratch").glob("host-*")) == []
+
+
+class Changing:
+    """A manager that watches, and what it told so far."""
+
+    def __init__(self, project, manager) -> None:
+        self.project = project
+        self.manager = manager
+        self.events = manager.subscribe()
+        self.seen: list = []
+
+    async def until(self, kind: EventKind, plugin: str | None = "plain"):
+        """Wait for the next event of a kind, and return it; what came before it is in `seen`."""
+        async with asyncio.timeout(SECONDS):
+            async for event in self.events:
+                self.seen.append(event)
+                if event.kind is kind and event.plugin == plugin:
+                    return event
+        raise AssertionError("the events ended")
+
+    def kinds(self, plugin: str = "plain") -> list[EventKind]:
+        return [event.kind for event in self.seen if event.plugin == plugin]
+
+    def write(self, text: str, plugin: str = "plain") -> None:
+        (self.project.root / "plugins" / plugin / "plugin.py").write_text(text)
+
+
+@pytest.fixture
+def watching(project: Project) -> Callable[[PluginManager], Changing]:
+    """Follow what a manager tells from now on."""
+    return lambda manager: Changing(project, manager)
+
+
+@pytest.fixture
+async def changing(project, watching):
+    project.write("plain", ONE)
+    async with project.manager(control=True, debounce_delay_ms=60) as manager:
+        changing = watching(manager)
+        await manager.scan_and_load_plugins()
+        await changing.until(EventKind.WATCH_STARTED)
+        yield changing

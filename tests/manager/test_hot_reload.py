@@ -1,8 +1,6 @@
 """Files that change bring a fresh instance; whatever goes wrong, the old one stays and calls go on."""
 
 import asyncio
-import os
-import shutil
 
 import pytest
 
@@ -14,42 +12,6 @@ SAYS = """
 def execute(text: str) -> str:
     return "{0}"
 """
-SECONDS = 20
-
-
-class Changing:
-    """A manager that watches, and what it told so far."""
-
-    def __init__(self, project, manager) -> None:
-        self.project = project
-        self.manager = manager
-        self.events = manager.subscribe()
-        self.seen: list = []
-
-    async def until(self, kind: EventKind, plugin: str | None = "plain"):
-        """Wait for the next event of a kind, and return it; what came before it is in `seen`."""
-        async with asyncio.timeout(SECONDS):
-            async for event in self.events:
-                self.seen.append(event)
-                if event.kind is kind and event.plugin == plugin:
-                    return event
-        raise AssertionError("the events ended")
-
-    def kinds(self, plugin: str = "plain") -> list[EventKind]:
-        return [event.kind for event in self.seen if event.plugin == plugin]
-
-    def write(self, text: str, plugin: str = "plain") -> None:
-        (self.project.root / "plugins" / plugin / "plugin.py").write_text(text)
-
-
-@pytest.fixture
-async def changing(project):
-    project.write("plain", SAYS.format("one"))
-    async with project.manager(control=True, debounce_delay_ms=60) as manager:
-        changing = Changing(project, manager)
-        await manager.scan_and_load_plugins()
-        await changing.until(EventKind.WATCH_STARTED)
-        yield changing
 
 
 async def test_a_change_is_taken_up(changing):
@@ -95,10 +57,10 @@ async def test_a_new_one_that_fails_leaves_the_old(changing):
     assert await handle.execute() == "mended"
 
 
-async def test_attempts_end_until_the_contents_change(project):
+async def test_attempts_end_until_the_contents_change(project, watching):
     project.write("plain", SAYS.format("one"))
     async with project.manager(control=True, debounce_delay_ms=30, max_reload_attempts=2) as manager:
-        changing = Changing(project, manager)
+        changing = watching(manager)
         await manager.load("plain")
         await changing.until(EventKind.WATCH_STARTED)
         changing.write("raise RuntimeError('no')\ndef execute(t): return t\n")
@@ -124,11 +86,11 @@ async def test_a_manifest_that_breaks_is_a_failure_with_its_line(changing):
     assert [info.id for info in changing.manager.list_plugins()] == ["plain"]
 
 
-async def test_an_unhealthy_new_instance_does_not_take_over(project):
+async def test_an_unhealthy_new_instance_does_not_take_over(project, watching):
     healthy = "def execute(t): return 'one'\ndef health(_): return 'healthy'\n"
     project.write("plain", healthy, more='[functions.health]\ndescription = "how it does"\n')
     async with project.manager(control=True, debounce_delay_ms=30) as manager:
-        changing = Changing(project, manager)
+        changing = watching(manager)
         await manager.load("plain")
         await changing.until(EventKind.WATCH_STARTED)
         changing.write(healthy.replace("'healthy'", "{'health': 'unhealthy', 'message': 'no database'}"))
@@ -138,113 +100,12 @@ async def test_an_unhealthy_new_instance_does_not_take_over(project):
         assert await manager.execute("plain") == "one"
 
 
-@pytest.mark.parametrize("how", ["touch", "same bytes", "replaced by the same", "ignored"])
-async def test_what_changes_nothing_reloads_nothing(changing, how):
-    folder = changing.project.root / "plugins" / "plain"
-    file = folder / "plugin.py"
-    if how == "touch":
-        file.touch()
-    elif how == "same bytes":
-        file.write_bytes(file.read_bytes())
-    elif how == "replaced by the same":
-        (folder / "new").write_bytes(file.read_bytes())
-        os.replace(folder / "new", file)
-    else:
-        for name in ("x.tmp", ".plugin.py.swp", "plugin.py~"):
-            (folder / name).write_text("noise")
-        for name in (".git", "__pycache__", "node_modules", "target"):
-            (folder / name).mkdir()
-            (folder / name / "file.py").write_text("noise")
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.7):
-            await changing.until(EventKind.FILE_CHANGED)
-    assert changing.manager.stats("plain").reloads == 0
-
-
-@pytest.mark.parametrize("how", ["atomic", "renamed", "deleted and written", "another file", "in a folder"])
-async def test_ways_to_change(changing, how):
-    folder = changing.project.root / "plugins" / "plain"
-    file = folder / "plugin.py"
-    new = SAYS.format("two")
-    if how == "atomic":
-        (folder / ".plugin.py.tmp").write_text(new)
-        os.replace(folder / ".plugin.py.tmp", file)
-    elif how == "renamed":
-        file.rename(folder / "old.py")
-        file.write_text(new)
-    elif how == "deleted and written":
-        file.unlink()
-        await asyncio.sleep(0.01)
-        file.write_text(new)
-    else:
-        name = "words" if how == "another file" else "pack"
-        file.write_text(f"from {name} import word\n\ndef execute(text):\n    return word\n")
-        if how == "in a folder":
-            (folder / name).mkdir()
-            (folder / name / "__init__.py").write_text("word = 'two'\n")
-        else:
-            (folder / f"{name}.py").write_text("word = 'two'\n")
-    await changing.until(EventKind.RELOAD_SUCCEEDED)
-    assert await changing.manager.execute("plain") == "two"
-
-
-async def test_the_whole_folder_is_replaced(changing):
-    folder = changing.project.root / "plugins" / "plain"
-    for word in ("two", "three"):
-        shutil.copytree(folder, folder.with_name(".next"))
-        (folder.with_name(".next") / "plugin.py").write_text(SAYS.format(word))
-        folder.rename(folder.with_name(f".old-{word}"))
-        folder.with_name(".next").rename(folder)
-        await changing.until(EventKind.RELOAD_SUCCEEDED)
-        assert await changing.manager.execute("plain") == word
-    changing.write(SAYS.format("four"))  # the new folder is watched, not the one that was moved away
-    await changing.until(EventKind.RELOAD_SUCCEEDED)
-    assert await changing.manager.execute("plain") == "four"
-
-
-async def test_the_folder_goes_and_comes_back(changing):
-    folder = changing.project.root / "plugins" / "plain"
-    folder.rename(changing.project.root / "away")
-    failed = await changing.until(EventKind.RELOAD_FAILED)
-    assert failed.data["code"] == "manifest-missing"
-    assert await changing.manager.execute("plain") == "one"
-    (changing.project.root / "away").rename(folder)
-    changing.write(SAYS.format("back"))
-    await changing.until(EventKind.RELOAD_SUCCEEDED)
-    assert await changing.manager.execute("plain") == "back"
-
-
-async def test_a_link_that_is_pointed_elsewhere(project, tmp_path):
-    for version in ("one", "two"):
-        project.write("plain", SAYS.format(version))
-        (project.root / "plugins" / "plain").rename(tmp_path / version)
-    link = project.root / "plugins" / "plain"
-    link.symlink_to(tmp_path / "one")
-    async with project.manager(control=True, debounce_delay_ms=60) as manager:
-        changing = Changing(project, manager)
-        await manager.load("plain")
-        await changing.until(EventKind.WATCH_STARTED)
-        (project.root / "plugins" / ".link").symlink_to(tmp_path / "two")
-        os.replace(project.root / "plugins" / ".link", link)
-        await changing.until(EventKind.RELOAD_SUCCEEDED)
-        assert await manager.execute("plain") == "two"
-
-
-async def test_a_burst_is_one_reload(changing):
-    for number in range(20):
-        changing.write(SAYS.format(number))
-        await asyncio.sleep(0.01)
-    await changing.until(EventKind.RELOAD_SUCCEEDED)
-    assert await changing.manager.execute("plain") == "19"
-    assert changing.manager.stats("plain").reloads == 1
-
-
-async def test_only_the_plugin_and_its_dependents_are_reloaded(project):
+async def test_only_the_plugin_and_its_dependents_are_reloaded(project, watching):
     project.write("plain", SAYS.format("one"))
     project.write("user", needs={"plain": "^1"})
     project.write("apart")
     async with project.manager(control=True, debounce_delay_ms=30) as manager:
-        changing = Changing(project, manager)
+        changing = watching(manager)
         await manager.scan_and_load_plugins()
         await changing.until(EventKind.WATCH_STARTED, "user")
         changing.write(SAYS.format("two"))
@@ -257,11 +118,11 @@ async def test_only_the_plugin_and_its_dependents_are_reloaded(project):
         }
 
 
-async def test_a_version_that_its_dependents_refuse_does_not_take_over(project):
+async def test_a_version_that_its_dependents_refuse_does_not_take_over(project, watching):
     folder = project.write("plain", SAYS.format("one"))
     project.write("user", needs={"plain": "^1"})
     async with project.manager(control=True, debounce_delay_ms=30) as manager:
-        changing = Changing(project, manager)
+        changing = watching(manager)
         await manager.scan_and_load_plugins()
         await changing.until(EventKind.WATCH_STARTED, "plain")
         manifest = folder / "plugin.toml"
@@ -275,11 +136,11 @@ async def test_a_version_that_its_dependents_refuse_does_not_take_over(project):
         assert manager.get_plugin("plain").version == "1.2.0"
 
 
-async def test_a_new_dependency_is_loaded_first(project):
+async def test_a_new_dependency_is_loaded_first(project, watching):
     project.write("plain", SAYS.format("one"))
     project.write("base")
     async with project.manager(control=True, debounce_delay_ms=30) as manager:
-        changing = Changing(project, manager)
+        changing = watching(manager)
         await manager.load("plain")
         await changing.until(EventKind.WATCH_STARTED)
         manager.discover()
@@ -290,10 +151,10 @@ async def test_a_new_dependency_is_loaded_first(project):
             await manager.unload("base")
 
 
-async def test_a_plugin_that_failed_to_load_is_loaded_when_it_is_mended(project):
+async def test_a_plugin_that_failed_to_load_is_loaded_when_it_is_mended(project, watching):
     project.write("plain", "raise RuntimeError('no')\ndef execute(t): return t\n")
     async with project.manager(control=True, debounce_delay_ms=30) as manager:
-        changing = Changing(project, manager)
+        changing = watching(manager)
         assert "plain" in (await manager.scan_and_load_plugins()).failed
         await changing.until(EventKind.WATCH_STARTED)
         changing.write(SAYS.format("mended"))
@@ -331,12 +192,12 @@ async def test_who_does_not_watch(project, more):
         assert EventKind.WATCH_STARTED not in kinds
 
 
-async def test_closing_ends_the_watch(project):
+async def test_closing_ends_the_watch(project, watching):
     import threading
 
     project.write("plain", SAYS.format("one"))
     manager = project.manager(control=True)
-    changing = Changing(project, manager)
+    changing = watching(manager)
     await manager.load("plain")
     await changing.until(EventKind.WATCH_STARTED)
     await manager.close()

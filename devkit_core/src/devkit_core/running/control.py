@@ -10,7 +10,7 @@ import secrets
 import socket
 import struct
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from devkit_core.errors import DevKitError, StateError
 __all__ = ["ControlServer", "Host", "ask", "follow", "hosts"]
 
 Reply = Mapping[str, Any]
-Answer = Callable[[Reply], Awaitable[Reply | AsyncIterator[Reply]]]
+Answer = Callable[[Reply], Awaitable[Reply | AsyncGenerator[Reply, None]]]
 
 _LINE = 1 << 20
 _FOLDER = "hosts"
@@ -88,11 +88,12 @@ class ControlServer:
                 await writer.wait_closed()
 
     async def _stream(
-        self, items: AsyncIterator[Reply], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, items: AsyncGenerator[Reply, None], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         async def send() -> None:
-            async for item in items:
-                await _send(writer, item)
+            async with contextlib.aclosing(items):
+                async for item in items:
+                    await _send(writer, item)
 
         sending = asyncio.ensure_future(send())
         gone = asyncio.ensure_future(reader.read(1))  # nothing more is asked on this connection
@@ -103,7 +104,7 @@ class ControlServer:
                 task.cancel()
             await asyncio.gather(sending, gone, return_exceptions=True)
 
-    async def _reply(self, line: bytes) -> Reply | AsyncIterator[Reply]:
+    async def _reply(self, line: bytes) -> Reply | AsyncGenerator[Reply, None]:
         try:
             request = json.loads(line)
         except (ValueError, RecursionError):

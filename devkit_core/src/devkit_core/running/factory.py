@@ -62,10 +62,12 @@ def entry_of(folder: Path, manifest: Manifest, *, at: Place | None = None) -> En
             plugin=plugin,
             hint=_nearby(root, name),
         ) from None
-    with open(fd, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise EntryPointError(f"the entry point `{name}` is not a file", place=place, plugin=plugin)
-        head = file.read(_HEAD)
+        head = os.read(fd, _HEAD)
+    finally:
+        os.close(fd)
     return Entry(path, path.suffix.lower(), head, manifest.runtime_type)
 
 

@@ -12,6 +12,7 @@ from devkit_core.errors import DevKitError
 __all__ = ["place_in", "told"]
 
 _LIMIT = 2000  # characters of a message in an event
+_ENDS = 8192  # characters of a traceback's beginning, and of its end, that are looked through
 
 
 def told(error: DevKitError, folder: Path | None = None) -> dict[str, Any]:
@@ -30,10 +31,12 @@ def place_in(text: str, folder: Path) -> tuple[str, int] | None:
 
     Python's tracebacks name the innermost frame last, those of JavaScript and of compilers first.
     """
+    if len(text) > 2 * _ENDS:  # it is the plugin's own text, and may be made to take long
+        text = f"{text[:_ENDS]}\n{text[-_ENDS:]}"
     roots = "|".join(re.escape(each) for each in {str(folder), os.path.realpath(folder)})
-    python = re.findall(rf'File "((?:{roots})/[^"\n]+)", line (\d+)', text)
+    python = re.findall(rf'File "((?:{roots})/[^"\n]{{1,500}})", line (\d+)', text)
     if python:
         path, line = python[-1]
         return path, int(line)
-    other = re.search(rf"((?:{roots})/[^\s:()\"']+):(\d+)", text)
+    other = re.search(rf"((?:{roots})/[^\s:()\"']{{1,500}}):(\d+)", text)
     return (other[1], int(other[2])) if other else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from devkit_core.errors import UsageError
@@ -40,7 +40,7 @@ class Requests:
 
     async def answer(
         self, request: Mapping[str, Any]
-    ) -> Mapping[str, Any] | AsyncIterator[Mapping[str, Any]]:
+    ) -> Mapping[str, Any] | AsyncGenerator[Mapping[str, Any], None]:
         """Do what is asked and return the answer, or a stream of answers; raises DevKitError."""
         plugin = str(request.get("id", ""))
         match request.get("op"):
@@ -71,13 +71,13 @@ class Requests:
     def _events(self, wanted: EventFilter) -> Mapping[str, Any]:
         return {"events": [event.as_dict() for event in self._bus.recent(wanted)]}
 
-    async def _follow_events(self, wanted: EventFilter) -> AsyncIterator[Mapping[str, Any]]:
+    async def _follow_events(self, wanted: EventFilter) -> AsyncGenerator[Mapping[str, Any], None]:
         with self._bus.subscribe(wanted.plugins, wanted.kinds) as subscription:
             yield {"following": True}
             async for event in subscription:
                 yield event.as_dict()
 
-    async def _follow_logs(self, plugin: str) -> AsyncIterator[Mapping[str, Any]]:
+    async def _follow_logs(self, plugin: str) -> AsyncGenerator[Mapping[str, Any], None]:
         """Yield the lines that are kept, then those that come; who is too slow loses the oldest."""
         queue: asyncio.Queue[LogLine] = asyncio.Queue()
 

@@ -1,0 +1,47 @@
+"""Scratch folders end with their host, and the next host removes what a dead one left."""
+
+import subprocess
+import sys
+
+import pytest
+
+from devkit_core.errors import StateError
+from devkit_core.running.scratch import ScratchRoot
+
+LEAVE = "import os, sys; from pathlib import Path\nfrom devkit_core.running.scratch import ScratchRoot\n" \
+    "print(ScratchRoot(Path(sys.argv[1])).path, flush=True); os._exit(0)"  # fmt: skip
+
+
+def test_life(tmp_path):
+    root = ScratchRoot(tmp_path)
+    (root.path / "plugin").mkdir()
+    root.close()
+    root.close()
+    assert not root.path.exists()
+
+
+def test_hosts_leave_each_other_alone(tmp_path):
+    one = ScratchRoot(tmp_path)
+    two = ScratchRoot(tmp_path)
+    assert one.path.is_dir()
+    one.close()
+    assert two.path.is_dir()
+    two.close()
+
+
+def test_what_a_dead_host_left_goes(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", LEAVE, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    left = tmp_path / "scratch" / done.stdout.strip().split("/")[-1]
+    assert left.is_dir()
+    root = ScratchRoot(tmp_path)
+    assert not left.exists()
+    root.close()
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "scratch").write_text("a file")
+    with pytest.raises(StateError) as caught:
+        ScratchRoot(tmp_path)
+    assert caught.value.code == "state-unwritable"
