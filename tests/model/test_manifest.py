@@ -154,6 +154,7 @@ def test_every_key() -> None:
                 "output": {},
             },
         },
+        "config": {},
         "build": {},
         "dev": {},
     }

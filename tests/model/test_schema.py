@@ -177,6 +177,7 @@ TABLES = {
     "`[runtime.security]`": tables.Security,
     "`[python]`": tables.Python,
     "`[functions.NAME]`": tables.Function,
+    "`[config.KEY]`": tables.ConfigField,
 }
 DEFAULTS = {"none": (None, (), {}), "empty": ({},), "the host's": (None,)}
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from devkit_core.model import rules
+from devkit_core.model.config_fields import ConfigField
 from devkit_core.model.rules import Fault, Rule
 from devkit_core.model.tables import (
     Dependency,
@@ -35,6 +36,9 @@ RULES: Final[Mapping[tuple[type, str], Rule]] = {
     (Python, "requires"): rules.package,
     (Runtime, "env"): rules.prose,
     (Function, "description"): rules.prose,
+    (ConfigField, "type"): rules.config_type,
+    (ConfigField, "description"): rules.prose,
+    (ConfigField, "pattern"): rules.prose,
     (PermissionTable, "permissions"): rules.permission,
 }
 KEY_RULES: Final[Mapping[tuple[type, str], Rule]] = {(Runtime, "env"): rules.variable_name}

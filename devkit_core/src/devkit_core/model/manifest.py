@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from devkit_core.errors import ManifestError, Problem, UsageError
+from devkit_core.model.config_fields import schema_faults
 from devkit_core.model.locate import KeyPath, Spot, locate
 from devkit_core.model.parsing import MAX_BYTES, Document, place, read_toml
 from devkit_core.model.reading import BAD, Finding, Reader, dotted
@@ -99,6 +100,9 @@ def _read(data: dict[str, Any], reader: Reader) -> Manifest | None:
             read[name] = reader.value(Manifest, name, _TYPES[name], value, path)
     if read.get("dependencies", BAD) is not BAD:
         _check_dependencies(read["dependencies"], sections["dependencies"][1], reader)
+    if read.get("config", BAD) is not BAD:
+        for found in schema_faults(read["config"]):
+            reader.add(("config", *found.path), Fault(found.message, found.hint))
     if read.get("runtime", BAD) is not BAD:
         read["runtime"] = _runtime(read["runtime"], reader)
     return None if BAD in read.values() else Manifest(**read)

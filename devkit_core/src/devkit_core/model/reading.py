@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct, ValidationError
 
 from devkit_core.model import rules
+from devkit_core.model.config_fields import ConfigField
 from devkit_core.model.keys import FORMER_NAMES, KEY_RULES, RULES, UNSUPPORTED
 from devkit_core.model.locate import KeyPath
 from devkit_core.model.rules import Fault, Rule, nearest, shown
@@ -21,7 +22,7 @@ from devkit_core.model.tables import Limits, Manifest, Security, Timeouts, froze
 __all__ = ["BAD", "Finding", "Reader", "dotted"]
 
 # A misspelt limit would be no limit.
-_NO_UNKNOWN_KEYS: Final = frozenset({Limits, Security, Timeouts})
+_NO_UNKNOWN_KEYS: Final = frozenset({ConfigField, Limits, Security, Timeouts})
 BAD: Final = object()  # stands for a value that can't be used
 _MOST_SHOWN: Final = 100  # findings of one severity; more would help nobody and cost time
 _INT_RANGE: Final = range(-(2**63), 2**63)
@@ -146,6 +147,8 @@ class Reader:
         """Read one value of the type that `kind` wants for `name`; `BAD` when it can't be used."""
         core, most = _core(wanted)
         origin = get_origin(core)
+        if core is Any:
+            return BAD if self._not_json(value, path) else frozen(value)
         if isinstance(core, type) and issubclass(core, Struct):
             return self.struct(core, value, path)
         if origin is tuple:

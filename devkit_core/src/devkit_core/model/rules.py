@@ -16,6 +16,7 @@ from devkit_core.model.versions import parse_requirement, parse_version
 __all__ = [
     "Fault",
     "Rule",
+    "config_type",
     "entry_point",
     "licence",
     "line",
@@ -136,6 +137,16 @@ def permission(text: str) -> Fault | None:
 def package(text: str) -> Fault | None:
     """Check the requirement of a Python package in `packages`' grammar."""
     return _parsed(parse_package, text)
+
+
+def config_type(text: str) -> Fault | None:
+    """Check the name of a setting's type."""
+    names = ("string", "integer", "number", "boolean", "array", "table")
+    if text in names:
+        return None
+    near = nearest(text, names)
+    hint = f"did you mean `{near}`?" if near else None
+    return Fault(f"is {shown(text)}, which is none of {', '.join(names)}", hint)
 
 
 def licence(text: str) -> Fault | None:

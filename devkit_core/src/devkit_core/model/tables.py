@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
+from devkit_core.model.config_fields import ConfigField, Key
+
 __all__ = [
     "CapabilityEntry",
     "Data",
@@ -218,6 +220,9 @@ class Manifest(Struct, frozen=True, kw_only=True):
     functions: Annotated[
         Mapping[Annotated[str, Meta(pattern="^[a-z][a-z0-9_]*$", max_length=64)], Function],
         Meta(max_length=256, description="The functions it offers, described."),
+    ] = msgspec.field(default_factory=lambda: MappingProxyType({}))
+    config: Annotated[
+        Mapping[Key, ConfigField], Meta(max_length=100, description="The settings that it takes, described.")
     ] = msgspec.field(default_factory=lambda: MappingProxyType({}))
     build: Annotated[Data, Meta(description="Has no effect: DevKit builds nothing.")] = msgspec.field(
         default_factory=lambda: _NONE
