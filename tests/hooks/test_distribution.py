@@ -201,6 +201,20 @@ def test_the_policy_takes_what_was_granted(devkit):
     assert states["filesystem:read"] == "granted"
 
 
+def test_no_grant_is_suggested_for_what_a_policy_withholds(devkit):
+    devkit("plugin", "permissions", "grant", "loud", "network:https")
+    shown = devkit("plugin", "permissions", "show", "loud")
+    assert "withheld by a policy" in shown.stdout
+    assert "grant loud filesystem:read" in shown.stderr
+    assert "network:https" not in shown.stderr
+    devkit("plugin", "permissions", "grant", "loud", "filesystem:read")
+    assert "to grant" not in devkit("plugin", "permissions", "show", "loud").stderr
+    assert "withheld by a policy" in devkit("plugin", "run", "loud", "hello").stderr
+    found = json.loads(devkit("plugin", "permissions", "show", "loud", "--format", "json").stdout)
+    assert found["denied"] == ["network:https"]
+    assert found["grant_command"] is None
+
+
 def test_disabled_or_not_installed_nothing_is_left_of_it(devkit):
     assert devkit("plugin", "whisper", installed=False).returncode != 0
     devkit("config", "set", "disabled_extensions", "stranger")

@@ -157,4 +157,5 @@ def tell_rights(session: Session, plan: Plan) -> None:
             rights = rights_of(session, found)
             if rights.withheld:
                 withheld = ", ".join(str(each) for each in rights.withheld)
-                session.output.say(f"{found.id} asks for {withheld}, and doesn't have it. {rights.command()}")
+                how = rights.command() or "A policy withholds it."
+                session.output.say(f"{found.id} asks for {withheld}, and doesn't have it. {how}")

@@ -16,10 +16,14 @@ Policy = Callable[[PermissionRequest], bool | None]
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """The rights a plugin has, and those it asked for in vain; `decide` makes it."""
+    """The rights a plugin has, and those it asked for in vain; `decide` makes it.
+
+    `denied` are those of `withheld` that the user granted and a policy took away.
+    """
 
     granted: frozenset[Permission]
     withheld: frozenset[Permission]
+    denied: frozenset[Permission] = frozenset()
 
     def has(self, domain: str, action: str) -> bool:
         """Say whether a right of that name was given, whatever its scope."""
@@ -53,17 +57,19 @@ def decide(
     offline = any((p.domain, p.action) == ("network", "none") for p in asks | grants)
     given: set[Permission] = set()
     withheld: set[Permission] = set()
+    denied: set[Permission] = set()
     for ask in sorted(asks, key=str):
         if (ask.domain, ask.action) == ("network", "none"):
             continue  # a promise, not a right
         part = _intersect(ask, grants) if not (offline and ask.domain == "network") else frozenset()
         if policy is not None and not _lets(policy, PermissionRequest(plugin, ask, bool(part))):
+            denied |= {ask} if part else set()
             part = frozenset()
         given |= part
         if ask not in part:
             covered = {single for single in ask.parts() if single in part}
             withheld |= set(ask.parts()) - covered if covered else {ask}
-    return Authority(frozenset(given), frozenset(withheld - given))
+    return Authority(frozenset(given), frozenset(withheld - given), frozenset(denied - given))
 
 
 def _intersect(ask: Permission, grants: set[Permission]) -> frozenset[Permission]:

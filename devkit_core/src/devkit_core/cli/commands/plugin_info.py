@@ -173,8 +173,8 @@ def _view(
         rows.append(("needs", "\n".join(_dependency(each) for each in data["dependencies"])))
     if rights is not None:
         rows.append(("permissions", rights.summary()))
-        if rights.withheld:
-            rows.append(("to grant", Styled(rights.command(), "warn")))
+        if to_grant := rights.command():
+            rows.append(("to grant", Styled(to_grant, "warn")))
     rows += [("offered", text) for text in offered_lines(data["offers"] or ())]
     if data["running"]:
         from devkit_core.cli.commands.plugin_stats import running_line

@@ -69,16 +69,13 @@ def show(session: Session, plugin: str) -> None:
         session.output.say(
             f"{plugin} asks for nothing: it reads its own folder and writes its scratch folder"
         )
-    elif rights.withheld:
-        session.output.say(f"to grant what is withheld: {rights.command()}")
+    elif to_grant := rights.command():
+        session.output.say(f"to grant what is withheld: {to_grant}")
 
 
 def _state(permission: Permission, rights: Rights) -> Styled:
-    if permission in rights.withheld:
-        return Styled("withheld", "warn")
-    if permission in rights.granted:
-        return Styled("granted", "good")
-    return Styled("asked", "dim")
+    state = rights.state(permission)
+    return Styled(state, "good" if state == "granted" else "dim" if state == "asked" else "warn")
 
 
 @command(

@@ -262,4 +262,6 @@ def _tell_withheld(session: Session, manager: PluginManager, plugin: str) -> Non
     rights = rights_of(session, found)
     if rights.withheld:
         asked = ", ".join(str(each) for each in rights.withheld)
-        session.output.say(f"note: {plugin} runs without {asked}; to grant: {rights.command()}", look="warn")
+        to_grant = rights.command()
+        how = f"to grant: {to_grant}" if to_grant else "withheld by a policy"
+        session.output.say(f"note: {plugin} runs without {asked}; {how}", look="warn")
