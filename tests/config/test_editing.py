@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from devkit_core.config.editing import config_get, config_set
 from devkit_core.config.places import Places
-from devkit_core.config.sources import load
+from devkit_core.config.sources import load, read
 from devkit_core.errors import ConfigError, NotFound, StateError
 
 BEFORE = """\
@@ -114,3 +115,23 @@ def test_two_at_once_lose_nothing(places):
     loaded = load(places, environ={})
     assert [getattr(loaded.config, name) for name in names] == [20] * 5
     assert [path.name for path in places.config.iterdir()] == ["config.toml"]
+
+
+def test_adding_keeps_what_a_list_has(places):
+    config_set(places, "disabled_extensions", "a,b")
+    parsed, path = config_set(places, "disabled_extensions", "b,c", add=True)
+    assert parsed == ("a", "b", "c")
+    assert tomllib.loads(path.read_text())["plugins"]["disabled_extensions"] == ["a", "b", "c"]
+    assert config_set(places, "disabled_extensions", "d", add=True, dry_run=True)[0] == ("a", "b", "c", "d")
+
+
+def test_a_project_adds_to_what_the_user_has(places):
+    config_set(places, "ignore_patterns", "*.a")
+    assert config_set(places, "ignore_patterns", "*.b", "project", add=True)[0] == ("*.a", "*.b")
+    assert read(places, environ={}).config.ignore_patterns == ("*.a", "*.b")
+
+
+def test_nothing_is_added_to_what_is_no_list(places):
+    with pytest.raises(ConfigError, match="max_plugins is no list"):
+        config_set(places, "max_plugins", "3", add=True)
+    assert not places.user_file.exists()

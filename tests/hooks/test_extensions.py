@@ -60,7 +60,7 @@ def test_a_broken_extension_is_recorded_and_skipped(module, source):
     assert codes(extensions) == [("a-bad", BROKEN[source]), ("z-bad", BROKEN[source])]
     record = extensions.broken[0]
     assert record.distribution == "dist-a-bad"
-    assert record.error.hint == "Mend or uninstall it, or: devkit config set disabled_extensions a-bad"
+    assert record.error.hint == "Mend or uninstall it, or: devkit config set --add disabled_extensions a-bad"
     assert [each.name for each in extensions.records if each.error is None] == ["good"]
     extensions.commands()
     assert len(extensions.broken) == 2, "the same finding is kept once"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import stat
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from devkit_core.config.files import read_bounded, replace_file
 from devkit_core.config.places import Places
-from devkit_core.config.schema import Setting, nearest, parse, setting, settings
+from devkit_core.config.schema import Setting, check, nearest, parse, setting, settings
 from devkit_core.config.sources import TABLE, Loaded, Origin, read, refuse_loosening
 from devkit_core.errors import ConfigError, NotFound, Place, StateError
 
@@ -30,30 +31,24 @@ def config_set(
     value: str,
     scope: Literal["user", "project"] = "user",
     *,
+    add: bool = False,
     dry_run: bool = False,
 ) -> tuple[Any, Path]:
     """Write one setting into the user's or the project's file, comments kept; return the value and the file.
 
-    The value is read as in a variable: lists by comma. Raises NotFound for a name that is no setting,
-    ConfigError for a value it can't have, for a file that doesn't parse, and, for the project's file,
-    for a value that loosens safety; StateError where the file can't be written. The file is then as it was,
+    The value is read as in a variable: lists by comma; with `add` what it lists joins what is set there.
+    Raises NotFound for a name that is no setting, ConfigError for a value it can't have, for one to add
+    where it is no list, for a file that doesn't parse, and, for the project's file, for a value that
+    loosens safety; StateError where the file can't be written. The file is then as it was,
     and with `dry_run` it is never touched.
     """
     which = _known(key)
     path = places.user_file if scope == "user" else places.project_file
     try:
-        parsed = parse(which, value)
-        if scope == "project":
-            before = getattr(read(_without_project(places), environ={}).config, which.name)
-            refuse_loosening(which, parsed, before, places)
-    except ConfigError as error:
-        place = Place(str(path), key=f"{TABLE}.{which.name}")
-        raise ConfigError(error.message, code=error.code, place=place, hint=error.hint) from error
-    if dry_run:
-        return parsed, path
-    try:
-        with _lock(places):
-            _write(path.resolve(), which, parsed)
+        with nullcontext() if dry_run else _lock(places):
+            parsed = _parsed(places, which, value, scope, path, add)
+            if not dry_run:
+                _write(path.resolve(), which, parsed)
     except OSError as error:
         raise StateError(
             f"settings can't be written: {error.strerror or error}",
@@ -61,6 +56,24 @@ def config_set(
             place=Place(str(path)),
         ) from error
     return parsed, path
+
+
+def _parsed(places: Places, which: Setting, value: str, scope: str, path: Path, add: bool) -> Any:
+    outside = _without_project(places)
+    try:
+        parsed = parse(which, value)
+        if add:
+            if which.kind is not tuple:
+                raise ConfigError(f"{which.name} is no list, so nothing can be added to it")
+            there = read(places if scope == "project" else outside, environ={}).config
+            parsed = check(which, list(dict.fromkeys((*getattr(there, which.name), *parsed))))
+        if scope == "project":
+            before = getattr(read(outside, environ={}).config, which.name)
+            refuse_loosening(which, parsed, before, places)
+    except ConfigError as error:
+        place = Place(str(path), key=f"{TABLE}.{which.name}")
+        raise ConfigError(error.message, code=error.code, place=place, hint=error.hint) from error
+    return parsed
 
 
 def _known(key: str) -> Setting:

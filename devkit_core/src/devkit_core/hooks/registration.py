@@ -144,7 +144,7 @@ class Registrations:
 
     def blame(self, point: EntryPoint, message: str, code: str, place: Place | None = None) -> None:
         """Record what is wrong with an extension; the same finding once."""
-        hint = f"Mend or uninstall it, or: devkit config set disabled_extensions {point.name}"
+        hint = f"Mend or uninstall it, or: devkit config set --add disabled_extensions {point.name}"
         error = ExtensionError(f"{point.name}: {message}"[:1000], code=code, place=place, hint=hint)
         record = _record(point, error=error)
         if len(self.broken) < _MOST:

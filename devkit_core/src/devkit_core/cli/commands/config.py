@@ -119,17 +119,19 @@ def get(session: Session, key: str) -> None:
         "devkit config set execution_timeout 60",
         "devkit config set --project plugin_dir tools/plugins",
         "devkit config set default_permissions filesystem:read,network:https --dry-run",
+        "devkit config set --add disabled_extensions my-extension",
     ),
 )
 @click.argument("key", shell_complete=_keys)
 @click.argument("value")
+@click.option("--add", is_flag=True, help="Add to a list, and keep what it has.")
 @click.option("--project", is_flag=True, help="Write to the project's devkit.toml, not to the user's file.")
 @dry_run
 @pass_session
-def set_(session: Session, key: str, value: str, project: bool, dry_run: bool) -> None:
+def set_(session: Session, *, key: str, value: str, add: bool, project: bool, dry_run: bool) -> None:
     """Write one setting into the user's file, or the project's; comments in it stay."""
     scope: Literal["user", "project"] = "project" if project else "user"
-    parsed, path = config_set(session.places, key, value, scope, dry_run=dry_run)
+    parsed, path = config_set(session.places, key, value, scope, add=add, dry_run=dry_run)
     session.output.say(f"{'would set' if dry_run else 'set'} {key} = {_shown(parsed)} in {path}")
     session.output.data(
         "config-set/1",
