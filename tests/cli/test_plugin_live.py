@@ -91,6 +91,25 @@ def test_status_shows_hosts_of_other_processes(project, host):
     assert b"one, two" in project.run("plugin", "status").stdout
 
 
+def test_dry_run_names_the_hosts_and_changes_nothing(project, host):
+    (project.plugins / "one" / "plugin.py").write_text("def execute(text):\n    return 'new'\n")
+    done = project.run("plugin", "reload", "one", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.endswith(b": would reload\n")
+    assert host.execute("one", "") == "old"
+    done = project.run("plugin", "unload", "two", "--dry-run", "--format", "json")
+    found = json.loads(done.stdout)
+    assert found["dry_run"] is True
+    assert [each["error"] for each in found["hosts"]] == [None]
+    assert host.loaded == ["one", "two"]
+
+
+def test_a_dry_reload_without_a_host_loads_nothing(project, devkit, data):
+    project.plugin("bad", "raise RuntimeError('no')\n")
+    assert "would load it" in devkit("plugin", "reload", "bad", "--dry-run").stderr
+    assert data("plugin", "reload", "bad", "--dry-run")["trial_seconds"] is None
+
+
 def test_without_a_host_reload_is_a_trial(project, devkit, data):
     project.plugin("one")
     assert "no running host has one loaded; it loads in" in devkit("plugin", "reload", "one").stderr

@@ -8,7 +8,7 @@ import click
 
 from devkit_core.cli.errors import render
 from devkit_core.cli.exit_codes import Exit
-from devkit_core.cli.grammar import command, pass_session
+from devkit_core.cli.grammar import command, dry_run, pass_session
 from devkit_core.cli.plugin_ids import plugin_argument
 from devkit_core.cli.session import Session
 from devkit_core.errors import DevKitError
@@ -20,25 +20,28 @@ _NOT_THERE = ("plugin-not-loaded", "plugin-not-found")
 
 
 @command(
-    "reload", examples=("devkit plugin reload test-plugin", "devkit plugin reload test-plugin --format json")
+    "reload", examples=("devkit plugin reload test-plugin", "devkit plugin reload test-plugin --dry-run")
 )
 @plugin_argument
+@dry_run
 @click.pass_context
 @pass_session
-def reload(session: Session, context: click.Context, *, plugin: str) -> None:
+def reload(session: Session, context: click.Context, *, plugin: str, dry_run: bool) -> None:
     """Ask every running host of yours that has the plugin loaded to swap it for a fresh instance.
 
     Where no host has it, it is loaded, initialized and shut down once, to show that it would load.
     """
     session.usable(plugin)
-    answers = _ask_all(session, {"op": "reload", "id": plugin})
+    answers = _ask_all(session, {"op": "reload", "id": plugin}, dry_run)
     trial = None
-    if not answers:
+    if not answers and dry_run:
+        session.output.say(f"no running host has {plugin} loaded; would load it and shut it down once")
+    elif not answers:
         from devkit_core.cli import eventloop
 
         trial = eventloop.run(_try(session, plugin))
         session.output.say(f"no running host has {plugin} loaded; it loads in {trial:.3f} s")
-    _finish(session, context, plugin, "plugin-reload/1", answers, trial_seconds=trial)
+    _finish(session, context, plugin, "plugin-reload/1", answers, dry_run, trial_seconds=trial)
 
 
 @command(
@@ -46,26 +49,33 @@ def reload(session: Session, context: click.Context, *, plugin: str) -> None:
 )
 @plugin_argument
 @click.option("--cascade", is_flag=True, help="Unload the plugins that need it, too.")
+@dry_run
 @click.pass_context
 @pass_session
-def unload(session: Session, context: click.Context, *, plugin: str, cascade: bool) -> None:
+def unload(session: Session, context: click.Context, *, plugin: str, cascade: bool, dry_run: bool) -> None:
     """Ask every running host of yours to shut the plugin down; where none has it, nothing is to be done."""
     session.plugin(plugin)
-    answers = _ask_all(session, {"op": "unload", "id": plugin, "cascade": cascade})
+    answers = _ask_all(session, {"op": "unload", "id": plugin, "cascade": cascade}, dry_run)
     if not answers:
         session.output.say(f"no running host has {plugin} loaded")
-    _finish(session, context, plugin, "plugin-unload/1", answers)
+    _finish(session, context, plugin, "plugin-unload/1", answers, dry_run)
 
 
-def _ask_all(session: Session, request: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return what each host answered that has the plugin: its process id, program, and error or None."""
+def _ask_all(session: Session, request: dict[str, Any], dry_run: bool) -> list[dict[str, Any]]:
+    """Return what each host answered that has the plugin: its process id, program, and error or None.
+
+    With `dry_run` they are only asked which plugins they have.
+    """
     found = []
     for host in hosts(session.places.runtime):
         try:
-            error = ask(host, request).get("error")
+            answer = ask(host, {"op": "list"} if dry_run else request)
+            error = answer.get("error")
         except DevKitError as unreachable:
-            error = unreachable.as_dict()
+            answer, error = {}, unreachable.as_dict()
         if isinstance(error, dict) and error.get("code") in _NOT_THERE:
+            continue
+        if dry_run and error is None and request["id"] not in answer.get("plugins", ()):
             continue
         found.append({"pid": host.pid, "program": host.program, "error": error})
     return found
@@ -77,6 +87,7 @@ def _finish(
     plugin: str,
     schema: str,
     answers: list[dict[str, Any]],
+    dry_run: bool,
     **more: Any,
 ) -> None:
     failed = 0
@@ -84,7 +95,7 @@ def _finish(
         where = f"in {each['program'] or 'a host'} (process {each['pid']})"
         error = each["error"]
         if error is None:
-            session.output.say(f"{plugin} {where}: done")
+            session.output.say(f"{plugin} {where}: {f'would {context.info_name}' if dry_run else 'done'}")
             continue
         failed += 1
         if session.format != "json":
@@ -92,7 +103,7 @@ def _finish(
                 f"{error.get('message')} {where}", code=str(error.get("code")), hint=error.get("hint")
             )
             session.output.error_text(render(told, colour=session.output.error_colour))
-    session.output.data(schema, {"id": plugin, "hosts": answers, **more}, lambda: [])
+    session.output.data(schema, {"id": plugin, "hosts": answers, "dry_run": dry_run, **more}, lambda: [])
     if failed:
         context.exit(Exit.FAILED if failed == len(answers) else Exit.SOME_FAILED)
 
