@@ -11,12 +11,14 @@ TARGET = Path(__file__).parent.parent / "sdk" / "vectors" / "frames.json"
 
 KINDS = {
     "HELLO": 1, "WELCOME": 2, "INITIALIZE": 3, "CALL": 4, "RESULT": 5, "ERROR": 6, "CANCEL": 7, "PING": 8,
-    "PONG": 9, "SHUTDOWN": 10, "CHUNK": 11, "CREDIT": 12, "STARTED": 13,
+    "PONG": 9, "SHUTDOWN": 10, "CHUNK": 11, "CREDIT": 12, "STARTED": 13, "CONFIGURE": 14,
 }  # fmt: skip
 TEXT, END, META, ITEM, STREAM = 1, 2, 4, 8, 16
 
 FRAMES = [
     ("an empty INITIALIZE", "INITIALIZE", 0, 0, 0, b""),
+    ("an INITIALIZE with settings", "INITIALIZE", 0, 0, 0, b'{"config":{"indent":2}}'),
+    ("a CONFIGURE", "CONFIGURE", 0, 0, 0, b'{"config":{"indent":4}}'),
     ("a CALL with text", "CALL", TEXT | END, 0, 1, b"hello"),
     ("a CALL with text beyond ASCII", "CALL", TEXT | END, 0, 2, "żółw 🐢\0".encode()),
     ("a CALL with bytes", "CALL", END, 0, 3, bytes(range(256))),

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self, overload
+from typing import Any, Self, overload
 
 from devkit_core import __version__
 from devkit_core.catalog.discovery import discover, read_manifest
 from devkit_core.catalog.folders import builtin_sources
+from devkit_core.catalog.plugin_settings import PluginSettings
 from devkit_core.catalog.registry import Registry
 from devkit_core.catalog.resolver import Order, available, order
 from devkit_core.catalog.state import State
@@ -23,11 +24,14 @@ from devkit_core.events.logs import Logs
 from devkit_core.events.stats import PluginStats, SystemStats
 from devkit_core.hooks.extensions import Extensions
 from devkit_core.loading.source import Source
+from devkit_core.model.manifest import Manifest
+from devkit_core.model.plugin_config import PluginConfig
 from devkit_core.model.types import Discovered, PluginHealth, PluginInfo
 from devkit_core.running.control import ControlServer
 from devkit_core.running.engine import Engine
 from devkit_core.running.handle import PluginHandle
 from devkit_core.running.information import describe
+from devkit_core.running.mapping import IN_FLIGHT, Outcome
 from devkit_core.running.measurement import measure, total
 from devkit_core.running.requests import Requests
 from devkit_core.running.roster import Roster
@@ -50,7 +54,8 @@ class PluginManager:
     Use it as an async context manager, or call `close`. `sources` replace the usual places plugins are
     found in; extensions' sources come on top. With `control` it is a host that runs on: the user's
     `devkit` reaches it from outside, and `hot_reload` swaps plugins whose files change. Without, it
-    serves one program's calls alone. Methods raise DevKitError, with a stable `code`.
+    serves one program's calls alone. `plugin_values` are plugins' own settings as a command line gives
+    them: texts, by id and dotted key. Methods raise DevKitError, with a stable `code`.
     """
 
     def __init__(
@@ -61,6 +66,7 @@ class PluginManager:
         extensions: Extensions | None = None,
         sources: Sequence[Source] | None = None,
         control: bool = True,
+        plugin_values: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self.config = config if config is not None else PluginSystemConfig()
         self.places = places if places is not None else Places.find()
@@ -70,6 +76,7 @@ class PluginManager:
         self.state = State(self.places.data / "devkit.lock")
         self.registry = Registry()
         self.logs = Logs(self.places.state / "logs")
+        self._settings = PluginSettings(self.places, given=plugin_values)
         self._sources = sources
         self._bus = Bus()
         self._roster = Roster(
@@ -162,6 +169,40 @@ class PluginManager:
         self.state.set_enabled(plugin, self._found(plugin).folder, False)
         await self._roster.disable(plugin)
 
+    # -- plugins' own settings
+
+    def plugin_config(self, plugin: str) -> PluginConfig:
+        """Return the settings of a plugin that are in force, loaded or not: defaults < the user's file and
+        secrets < DEVKIT_PLUGIN_ID__KEY < `plugin_values` < `configure`.
+
+        Raises NotFound, or ConfigError with every problem. `shown()` of it hides the secrets.
+        """
+        return self._settings.read(self._manifest(plugin))
+
+    async def configure(self, plugin: str, values: Mapping[str, Any]) -> PluginConfig:
+        """Set a plugin's settings while this host runs, and return those in force; None takes one back.
+
+        A loaded plugin is given them by its `configure`, or reloaded where it has none, and an event tells
+        which changed. Raises ConfigError for values that it can't have, or what the plugin or its reload
+        raised; the settings are then as they were.
+        """
+        manifest = self._manifest(plugin)
+        before, told = self._settings.read(manifest), self._settings.told(plugin)
+        wanted = {key: value for key, value in {**told, **values}.items() if value is not None}
+        self._settings.tell(plugin, wanted)
+        try:
+            after = self._settings.read(manifest)
+            changed = after.changed(before)
+            supervisor = self._roster.get(plugin)
+            if changed and supervisor is not None and supervisor.loaded:
+                await supervisor.configure()
+        except BaseException:
+            self._settings.tell(plugin, told)
+            raise
+        if changed:
+            self._bus.publish(EventKind.PLUGIN_CONFIG_UPDATED, plugin, keys=changed)
+        return after
+
     # -- calls
 
     async def execute(
@@ -169,6 +210,19 @@ class PluginManager:
     ) -> str | bytes:
         """Run a loaded plugin's `execute`; see PluginHandle.execute."""
         return await self._handle(self._loaded(plugin)).execute(input, timeout)
+
+    def map(
+        self,
+        plugin: str,
+        inputs: Iterable[str | bytes] | AsyncIterable[str | bytes],
+        *,
+        ordered: bool = True,
+        timeout: float | None = None,
+        in_flight: int = IN_FLIGHT,
+    ) -> AsyncIterator[Outcome]:
+        """Run a loaded plugin over many inputs; see PluginHandle.map."""
+        handle = self._handle(self._loaded(plugin))
+        return handle.map(inputs, ordered=ordered, timeout=timeout, in_flight=in_flight)
 
     # -- what happened
 
@@ -263,6 +317,7 @@ class PluginManager:
                 self.logs,
                 self._bus,
                 lambda folder: read_manifest(folder).manifest,
+                self._settings.read,
                 self._roster,
                 stays=self._stays,
             )
@@ -279,6 +334,12 @@ class PluginManager:
 
     def _info(self, plugin: str) -> PluginInfo:
         return describe(self._roster.found(plugin), self._roster.get(plugin), self.extensions, self.state)
+
+    def _manifest(self, plugin: str) -> Manifest:
+        found = self._found(plugin)
+        if found.manifest is None:
+            raise found.error or LoadError(f"`{plugin}` has no manifest", plugin=plugin)
+        return found.manifest
 
     def _found(self, plugin: str) -> Discovered:
         if plugin not in self.registry:

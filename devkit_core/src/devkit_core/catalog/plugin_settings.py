@@ -127,13 +127,11 @@ class PluginSettings:
         return assemble(manifest.id, manifest.config, layers, home=home)
 
     def _layers(self, manifest: Manifest) -> list[Layer]:
-        if not manifest.config:
-            return self._texts(manifest)  # refuses what the command line gives
         problems: list[Problem] = []
-        layers = [
-            *self._from_file(manifest, problems, secret=False),
-            *self._from_file(manifest, problems, secret=True),
-        ]
+        layers: list[Layer] = []
+        if manifest.config:
+            layers += self._from_file(manifest, problems, secret=False)
+            layers += self._from_file(manifest, problems, secret=True)
         if problems:
             raise refused(manifest.id, problems)
         layers += self._texts(manifest)

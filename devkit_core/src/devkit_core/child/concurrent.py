@@ -83,7 +83,9 @@ class _Host(asyncio.BufferedProtocol):
         elif kind == frames.WELCOME:
             self.answers.welcome(payload)
         elif kind == frames.INITIALIZE:
-            self.spawn(0, self.lifecycle(self.program.initialize))
+            self.spawn(0, self.lifecycle(self.program.start(payload)))
+        elif kind == frames.CONFIGURE:
+            self.spawn(0, self.lifecycle(self.program.change(payload)))
         elif kind == frames.SHUTDOWN:
             self.spawn(0, self.stop())
 

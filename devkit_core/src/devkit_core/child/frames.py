@@ -23,7 +23,8 @@ BUFFER = 256 * 1024
     CHUNK,
     CREDIT,
     STARTED,
-) = range(1, 14)
+    CONFIGURE,
+) = range(1, 15)
 TEXT, END, META, ITEM, STREAM = 1, 2, 4, 8, 16
 
 #: kind, flags, function, call, payload

@@ -34,9 +34,53 @@ class Program:
     def __init__(self) -> None:
         self.names: dict[str, int] = {}
         self.functions: list[Callable[[bytes, bool], Any]] = []
-        self.initialize: Callable[[], Any] | None = None
+        self.initialize: Callable[..., Any] | None = None
+        self.configure: Callable[[Any], Any] | None = None
+        self.configured = False  # whether initialize takes the settings
         self.shutdown: Callable[[], Any] | None = None
         self.concurrent = False
+
+    @property
+    def features(self) -> list[str]:
+        """What of the settings it takes: `config` at the start, `configure` when they change."""
+        takes = {"config": self.configured or self.configure, "configure": self.configure}
+        return [name for name, there in takes.items() if there]
+
+    def start(self, payload: bytes) -> Callable[[], Any] | None:
+        """Return what an INITIALIZE frame runs."""
+        if not payload:
+            return self.initialize if not self.configured else self._given(self.initialize, {})
+        import json
+
+        config = json.loads(payload)["config"]
+        if self.configured:
+            return self._given(self.initialize, config)
+        initialize, configure = self.initialize, self.configure
+
+        def both() -> Any:
+            answer: Any = initialize() if initialize else None
+            if not hasattr(answer, "__await__"):
+                return configure(config) if configure else None
+
+            async def later() -> None:
+                await answer
+                given: Any = configure(config) if configure else None
+                if hasattr(given, "__await__"):
+                    await given
+
+            return later()
+
+        return both
+
+    def change(self, payload: bytes) -> Callable[[], Any] | None:
+        """Return what a CONFIGURE frame runs."""
+        import json
+
+        return self._given(self.configure, json.loads(payload)["config"])
+
+    @staticmethod
+    def _given(function: Callable[..., Any] | None, config: Any) -> Callable[[], Any] | None:
+        return (lambda: function(config)) if function else None
 
     def add(self, name: str, function: Callable[[bytes, bool], Any]) -> None:
         self.names[name] = len(self.functions)
@@ -82,13 +126,23 @@ def _module(path: str, code: CodeType, names: list[str]) -> Program:
             )
         program.add(wanted, _texts(function) if wanted == "execute" else _values(function))
     program.initialize = _optional(module, "initialize")
+    program.configure = _optional(module, "configure")
+    program.configured = _takes_one(program.initialize)
     program.shutdown = _optional(module, "shutdown")
-    every = [*functions, program.initialize, program.shutdown]
+    every = [*functions, program.initialize, program.configure, program.shutdown]
     program.concurrent = any(_flags(f) & _ASYNC for f in every if f is not None)
     return program
 
 
-def _optional(module: ModuleType, name: str) -> Callable[[], Any] | None:
+def _takes_one(function: Any) -> bool:
+    """Say whether a function has a positional parameter, for the settings."""
+    code = getattr(function, "__code__", None)
+    return code is not None and code.co_argcount > (
+        1 if getattr(function, "__self__", None) is not None else 0
+    )
+
+
+def _optional(module: ModuleType, name: str) -> Callable[..., Any] | None:
     found = getattr(module, name, None)
     return found if callable(found) else None
 

@@ -25,7 +25,7 @@ def hello(program: Program) -> bytes:
         "protocol": 1,
         "language": "python",
         "version": ".".join(map(str, sys.version_info[:3])),
-        "features": ["chunk", "credit", "started", "page"],
+        "features": ["chunk", "credit", "started", "page", *program.features],
         "functions": program.names,
         "concurrency": 64 if program.concurrent else 1,
     }
@@ -146,7 +146,9 @@ class _Serial:
         elif kind == frames.WELCOME:
             self.answers.welcome(payload)
         elif kind == frames.INITIALIZE:
-            self.lifecycle(self.program.initialize)
+            self.lifecycle(self.program.start(payload))
+        elif kind == frames.CONFIGURE:
+            self.lifecycle(self.program.change(payload))
         elif kind == frames.SHUTDOWN:
             self.lifecycle(self.program.shutdown)
             raise _Stop

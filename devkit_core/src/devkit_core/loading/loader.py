@@ -5,9 +5,9 @@ from __future__ import annotations
 import enum
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from devkit_core.errors import DevKitError, Problem
@@ -64,6 +64,8 @@ class LoadRequest:
     of the loader's own that whoever waits should see; it never blocks.
     `ended` is called once when an instance that was initialized ends by itself, with why and with the
     calls that it had not started: they are submitted again to the next instance.
+    `config` holds the values of the plugin's own settings, None where its manifest has none; secrets are
+    among them, so they are never logged.
     """
 
     id: str
@@ -83,6 +85,7 @@ class LoadRequest:
     deadlines: Deadlines
     log: Callable[[str, str], None]
     ended: Callable[[DevKitError | None, list[PendingCall]], None]
+    config: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 class Instance(ABC):
@@ -95,6 +98,8 @@ class Instance(ABC):
     functions: Mapping[str, int]
     #: the worker's process id, None in-process
     pid: int | None = None
+    #: whether its initialize is given the request's `config`; else a plugin that has settings is refused
+    takes_config: bool = False
 
     @abstractmethod
     async def initialize(self, seconds: float) -> None:
@@ -108,6 +113,14 @@ class Instance(ABC):
         thread. An instance in a process of its own gets deadlines from `workers.Deadlines`; an
         in-process one keeps `call.deadline` (the loop's clock) itself.
         """
+
+    async def configure(self, config: Mapping[str, Any], seconds: float) -> bool:
+        """Give the plugin all its settings, some changed; called by the supervisor while calls may run.
+
+        Return False where it has to be started anew for that, which the supervisor then does. Raises
+        ConfigError where the plugin refuses them; it runs on with those it had.
+        """
+        return False
 
     async def ping(self, seconds: float) -> None:
         """Show that the instance still answers; called while it is idle. Raises DevKitError where it doesn't."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 from abc import abstractmethod
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -39,17 +39,22 @@ class WorkerSpec:
 class WorkerInstance(Instance):
     """A plugin in a worker process."""
 
-    def __init__(self, worker: Worker, broker: Broker | None) -> None:
+    def __init__(self, worker: Worker, broker: Broker | None, config: Mapping[str, Any] | None) -> None:
         assert worker.hello is not None
         assert worker.process is not None
         self._worker = worker
         self._broker = broker
+        self._config = config
+        self.takes_config = worker.takes_config
         self.functions = worker.hello.functions
         self.pid = worker.process.pid
         self.submit = worker.submit  # type: ignore[method-assign]  # saves a hop on every call
 
     async def initialize(self, seconds: float) -> None:
-        await self._worker.initialize(seconds)
+        await self._worker.initialize(seconds, self._config)
+
+    async def configure(self, config: Mapping[str, Any], seconds: float) -> bool:
+        return await self._worker.configure(config, seconds)
 
     def submit(self, call: PendingCall) -> None:
         self._worker.submit(call)
@@ -121,7 +126,7 @@ class WorkerLoader(Loader):
         finally:
             if theirs is not None:
                 theirs.close()
-        return WorkerInstance(worker, broker)
+        return WorkerInstance(worker, broker, request.config)
 
     def _order(
         self,

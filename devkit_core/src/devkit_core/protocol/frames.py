@@ -36,6 +36,7 @@ class Kind(enum.IntEnum):
     CHUNK = 11
     CREDIT = 12
     STARTED = 13
+    CONFIGURE = 14
 
 
 class Flag(enum.IntFlag):

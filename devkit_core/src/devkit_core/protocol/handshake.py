@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from devkit_core.protocol.frames import FRAME_PAYLOAD, FrameError, Kind, encode
 from devkit_core.protocol.messages import Hello
 
-__all__ = ["FEATURES", "STREAM_WINDOW", "VERSION", "agree", "initialize", "welcome"]
+__all__ = ["FEATURES", "STREAM_WINDOW", "VERSION", "agree", "configure", "initialize", "welcome"]
 
 VERSION = 1
 #: what this host can do; what both name is used
-FEATURES = frozenset({"chunk", "credit", "started"})
+FEATURES = frozenset({"chunk", "credit", "started", "config", "configure"})
 #: bytes of a stream that a worker may send before it waits for credit
 STREAM_WINDOW = 1 << 20
 
@@ -35,6 +37,18 @@ def welcome(features: frozenset[str], payload_limit: int) -> bytes:
     return encode(Kind.WELCOME, payload=json.dumps(body, separators=(",", ":")).encode())
 
 
-def initialize() -> bytes:
-    """Return the frame that asks a worker to run the plugin's initialize; it is answered as call 0."""
-    return encode(Kind.INITIALIZE)
+def initialize(config: Mapping[str, Any] | None = None) -> bytes:
+    """Return the frame that asks a worker to run the plugin's initialize; it is answered as call 0.
+
+    `config` holds the plugin's settings, for a worker with the feature `config`.
+    """
+    return encode(Kind.INITIALIZE, payload=_settings(config) if config is not None else b"")
+
+
+def configure(config: Mapping[str, Any]) -> bytes:
+    """Return the frame that gives a worker changed settings, all of them; it is answered as call 0."""
+    return encode(Kind.CONFIGURE, payload=_settings(config))
+
+
+def _settings(config: Mapping[str, Any]) -> bytes:
+    return json.dumps({"config": config}, separators=(",", ":")).encode()

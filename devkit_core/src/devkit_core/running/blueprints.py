@@ -12,6 +12,7 @@ from devkit_core.errors import DevKitError, LoadError, Unconfined
 from devkit_core.events.logs import Logs
 from devkit_core.loading.loader import Entry, Loader, LoadRequest
 from devkit_core.model.manifest import Manifest
+from devkit_core.model.plugin_config import PluginConfig
 from devkit_core.model.types import Discovered
 from devkit_core.running.factory import choose, entry_of
 from devkit_core.sandbox.authority import Authority, decide
@@ -42,7 +43,8 @@ class Times:
 class Blueprint:
     """What an instance is made from; read anew for every load, so that an edited plugin is what runs.
 
-    `request` lacks what only one start has: scratch folder, log and the report of its end.
+    `config` is None where the manifest has no settings. `request` lacks what only one start has: scratch
+    folder, log and the report of its end.
     """
 
     manifest: Manifest
@@ -51,6 +53,7 @@ class Blueprint:
     loader: Loader
     authority: Authority
     times: Times
+    config: PluginConfig | None
     request: Callable[[Path, Callable[[DevKitError | None, list[PendingCall]], None]], LoadRequest]
 
 
@@ -111,6 +114,7 @@ class Blueprints:
         logs: Logs,
         cache: Path,
         read: Callable[[Path], Manifest],
+        settings: Callable[[Manifest], PluginConfig],
         enforcement: Enforcement | None = None,
     ) -> None:
         self._config = config
@@ -120,6 +124,7 @@ class Blueprints:
         self._logs = logs
         self._cache = cache
         self._read = read
+        self._settings = settings
         self._enforcement = enforcement or probe()
         self._cwd = Path.cwd()
 
@@ -130,7 +135,7 @@ class Blueprints:
     def read(self, plugin: str, folder: Path, source: str) -> Blueprint:
         """Read a plugin from disk, from the source of that name.
 
-        Raises ManifestError, LoadError, or Unconfined.
+        Raises ManifestError, LoadError, ConfigError, or Unconfined.
         """
         config = self._config
         manifest = self._read(folder)
@@ -147,6 +152,8 @@ class Blueprints:
                 plugin=plugin,
                 hint="`--allow-unconfined` runs it with all of your rights",
             )
+        settings = self._settings(manifest)  # also where there are none: what is given in vain is refused
+        values = settings if manifest.config else None
         authority = authority_of(manifest, folder, config, self._extensions, self._state)
         # where the user allows it, a kernel that can't confine is no obstacle; one that can, still does
         confined = config.enable_sandbox and not (config.allow_unconfined and self._enforcement.missing())
@@ -173,6 +180,9 @@ class Blueprints:
                 deadlines=self._deadlines,
                 log=self._logs.writer(plugin),
                 ended=ended,
+                config=values.values if values is not None else None,
             )
 
-        return Blueprint(manifest, folder, entry, loader, authority, times_of(manifest, config), request)
+        return Blueprint(
+            manifest, folder, entry, loader, authority, times_of(manifest, config), values, request
+        )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from devkit_core.events.bus import Bus
 from devkit_core.events.logs import Logs
 from devkit_core.model.manifest import Manifest
+from devkit_core.model.plugin_config import PluginConfig
 from devkit_core.model.types import Discovered
 from devkit_core.running.blueprints import Blueprint, Blueprints
 from devkit_core.running.reload import HotReload, ReloadSettings
@@ -44,6 +45,7 @@ class Engine:
         logs: Logs,
         bus: Bus,
         read: Callable[[Path], Manifest],
+        settings: Callable[[Manifest], PluginConfig],
         roster: Roster,
         *,
         stays: bool,
@@ -53,14 +55,16 @@ class Engine:
         self._bus = bus
         self._scratch = ScratchRoot(places.runtime)
         self._deadlines = Deadlines(asyncio.get_running_loop())
-        self._blueprints = Blueprints(config, extensions, state, self._deadlines, logs, places.cache, read)
+        self._blueprints = Blueprints(
+            config, extensions, state, self._deadlines, logs, places.cache, read, settings
+        )
         self.wrappers = extensions.call_wrappers()
         self._reload: HotReload | None = None
         if stays and config.hot_reload and available():
-            settings = ReloadSettings(
+            reloading = ReloadSettings(
                 config.debounce_delay_ms / 1000, config.max_reload_attempts, config.ignore_patterns
             )
-            self._reload = HotReload(roster, bus, settings)
+            self._reload = HotReload(roster, bus, reloading)
         extensions.users += 1
 
     def supervise(self, plugin: str, found: Callable[[str], Discovered]) -> Supervisor:

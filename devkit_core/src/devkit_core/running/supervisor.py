@@ -266,6 +266,13 @@ class Supervisor:
         try:
             request = blueprint.request(folder, lambda why, calls: self._ended(generation, why, calls))
             instance = await blueprint.loader.start(request)
+            if blueprint.config is not None and not instance.takes_config:
+                raise LoadError(
+                    f"`{self.id}` has settings, but nothing that is given them",
+                    code="plugin-config-undeliverable",
+                    plugin=self.id,
+                    hint="it needs an `initialize` or a `configure` that takes them",
+                )
             await instance.initialize(blueprint.times.initialize)
             if fit:
                 await healths.demand(self.id, instance, blueprint.times.initialize)
@@ -310,6 +317,24 @@ class Supervisor:
             self._tell_loaded(blueprint, reloaded=True)
             if old is not None:
                 self._retire(old, old_folder, (old_blueprint or blueprint).times)
+
+    async def configure(self) -> bool:
+        """Read the settings anew and give them to the plugin; return whether it is loaded.
+
+        One that can't take them while it runs is reloaded. Raises what stopped that, or what is wrong with
+        them; the plugin runs on with those it had.
+        """
+        async with self._lock:
+            if (instance := self._instance) is None:
+                return self._loaded
+            blueprint = self._read()
+            # behind the calls that it has: a plugin may take them one by one
+            seconds = blueprint.times.execute + blueprint.times.initialize
+            values = blueprint.config.values if blueprint.config is not None else {}
+            taken = await instance.configure(values, seconds)
+        if not taken:
+            await self.reload()
+        return True
 
     async def stop(self, final: PluginStatus = PluginStatus.STOPPED) -> None:
         """Shut the plugin down and end its instances; calls that wait fail."""

@@ -9,11 +9,12 @@ import mmap
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from devkit_core.errors import (
     CallTimeout,
+    ConfigError,
     DevKitError,
     InitializeFailed,
     LoadError,
@@ -23,7 +24,7 @@ from devkit_core.errors import (
     WorkerCrashed,
 )
 from devkit_core.protocol.frames import FrameError, Kind, encode
-from devkit_core.protocol.handshake import agree, initialize, welcome
+from devkit_core.protocol.handshake import agree, configure, initialize, welcome
 from devkit_core.protocol.messages import Hello, read_failure, read_hello
 from devkit_core.workers.channel import Channel
 from devkit_core.workers.deadlines import Deadlines
@@ -105,7 +106,11 @@ class Worker:
             os.close(page)
             for _, write in pipes:
                 os.close(write)
-        payload = await self._answer(seconds, "start")
+        try:
+            payload = await self._answer(seconds, "start")
+        except asyncio.CancelledError:
+            await self.close()
+            raise
         try:
             self.hello = read_hello(payload)
             features = agree(self.hello)
@@ -136,12 +141,44 @@ class Worker:
             return None
         return int.from_bytes(self._page[:4], "little")
 
-    async def initialize(self, seconds: float) -> None:
-        """Run the plugin's initialize; raises InitializeFailed."""
+    @property
+    def takes_config(self) -> bool:
+        """Whether the plugin is given settings when it is initialized."""
+        return self.hello is not None and "config" in self.hello.features
+
+    async def initialize(self, seconds: float, config: Mapping[str, Any] | None = None) -> None:
+        """Run the plugin's initialize, with its settings where it takes them; raises InitializeFailed."""
         self._reply = self._loop.create_future()
-        self._channel.send(initialize())
+        self._channel.send(initialize(config if self.takes_config else None))
         await self._answer(seconds, "initialize")
         self._tell = True
+
+    async def configure(self, config: Mapping[str, Any], seconds: float) -> bool:
+        """Give the plugin changed settings; False where it doesn't take them while it runs.
+
+        Raises ConfigError where its `configure` failed; it runs on then. A worker that doesn't answer in
+        time is ended, and CallTimeout raised.
+        """
+        if self.hello is None or "configure" not in self.hello.features:
+            return False
+        reply = self._reply = self._loop.create_future()
+        self._channel.send(configure(config))
+        either: set[asyncio.Future[Any]] = {reply, self._gone}
+        await asyncio.wait(either, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        self._reply = None
+        if reply.done():
+            try:
+                reply.result()
+            except DevKitError as error:
+                message = f"`{self.plugin}` refused its settings: {error.message}"
+                raise ConfigError(
+                    message, code="plugin-config-refused", plugin=self.plugin, hint=error.hint
+                ) from None
+            return True
+        if self._gone.done():
+            raise self._gone.result() or WorkerCrashed("the worker ended", plugin=self.plugin)
+        self.kill()
+        raise CallTimeout(f"`{self.plugin}` took its settings not within {seconds:g} s", plugin=self.plugin)
 
     async def ping(self, seconds: float) -> None:
         """Wait until the worker answers a ping; raises CallTimeout, or WorkerCrashed where it has ended."""
@@ -279,7 +316,7 @@ class Worker:
             failure = read_failure(payload)
             text = f"{failure.kind}: {failure.message}" if failure.kind else failure.message
             error = LoadError(text, code=failure.code, hint=failure.hint, plugin=self.plugin)
-            if self.hello is not None:
+            if self.hello is not None and not self._tell:
                 error = InitializeFailed(
                     f"initialize of `{self.plugin}` failed: {text}", plugin=self.plugin, hint=failure.hint
                 )

@@ -11,7 +11,7 @@ const ASYNC = [async () => {}, async function * () {}].map((f) => Object.getProt
 const CONCURRENT = 64
 
 /**
- * Return `{functions, initialize, shutdown, bytes, concurrency}`; `functions[0]` is execute, which takes the
+ * Return `{functions, initialize, configure, shutdown, features, bytes, concurrency}`; `functions[0]` is execute, which takes the
  * input and a context, the others, which the manifest names, take and return JSON as text.
  */
 async function load (config) {
@@ -32,18 +32,38 @@ async function load (config) {
       ? 'write `export function execute(input) {…}` or `exports.execute = (input) => …`'
       : `export a function \`${name}\`; the manifest names it`)
   })
-  const { initialize, shutdown, input = 'text' } = offered
+  const { initialize, configure, shutdown, input = 'text' } = offered
   if (input !== 'text' && input !== 'bytes') {
     throw new Broken('load-failed', `${config.name} exports \`input\` as ${stringify(input)}`, 'it is "text" or "bytes"')
   }
   const [execute, ...more] = wanted
   return {
     functions: [(data, context) => execute.call(offered, data, context), ...more.map((f) => typed(f, offered))],
-    initialize: typeof initialize === 'function' ? () => initialize.call(offered) : null,
+    initialize: starting(offered, initialize, configure),
+    configure: typeof configure === 'function' ? (config) => configure.call(offered, config) : null,
+    features: features(initialize, configure),
     shutdown: typeof shutdown === 'function' ? () => shutdown.call(offered) : null,
     bytes: input === 'bytes',
     concurrency: wanted.some((f) => ASYNC.includes(f.constructor)) ? CONCURRENT : 1
   }
+}
+
+/** Return what the start runs: initialize with the settings, or initialize and then configure with them. */
+function starting (offered, initialize, configure) {
+  const known = typeof initialize === 'function'
+  if (known && initialize.length > 0) return (config) => initialize.call(offered, config ?? {})
+  if (typeof configure !== 'function') return known ? () => initialize.call(offered) : null
+  return async (config) => {
+    if (known) await initialize.call(offered)
+    if (config !== undefined) await configure.call(offered, config)
+  }
+}
+
+/** Say what of the settings a plugin takes: `config` at the start, `configure` when they change. */
+function features (initialize, configure) {
+  const changing = typeof configure === 'function'
+  const starting = changing || (typeof initialize === 'function' && initialize.length > 0)
+  return [...(starting ? ['config'] : []), ...(changing ? ['configure'] : [])]
 }
 
 /** Give a function of the manifest its JSON input as a value, and return its value as JSON. */

@@ -55,6 +55,8 @@ function scripted (config, source) {
     functions: [(input, context) => run(config, context.signal, 'execute', input)],
     initialize: named('initialize') ? () => run(config, null, 'initialize').then((text) => { if (text) console.log(text) }) : null,
     shutdown: named('shutdown') ? () => run(config, null, 'shutdown').then((text) => { if (text) console.log(text) }) : null,
+    configure: null,
+    features: [],
     bytes: false,
     concurrency: 4
   }

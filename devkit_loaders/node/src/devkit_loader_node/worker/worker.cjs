@@ -287,7 +287,10 @@ const reader = new Reader((kind, flags, fn, call, bytes, start, end) => {
       break
     }
     case KIND.INITIALIZE:
-      lifecycle(plugin.initialize)
+      lifecycle(plugin.initialize, false, configOf(bytes, start, end))
+      break
+    case KIND.CONFIGURE:
+      lifecycle(plugin.configure, false, configOf(bytes, start, end))
       break
     case KIND.SHUTDOWN:
       lifecycle(plugin.shutdown, true)
@@ -295,10 +298,15 @@ const reader = new Reader((kind, flags, fn, call, bytes, start, end) => {
   }
 })
 
-async function lifecycle (step, last = false) {
+/** Return the settings that a frame brings, or undefined where it brings none. */
+function configOf (bytes, start, end) {
+  return end > start ? parse(slice(bytes, start, end)).config : undefined
+}
+
+async function lifecycle (step, last = false, config = undefined) {
   stage = true
   try {
-    if (step !== null) await step()
+    if (step !== null) await step(config)
     send(encode(KIND.RESULT, END, 0, 0))
   } catch (error) {
     sendError(0, error)
@@ -347,7 +355,7 @@ async function start () {
     protocol: 1,
     language: 'javascript',
     version: process.versions.node,
-    features: ['chunk', 'credit', 'started'],
+    features: ['chunk', 'credit', 'started', ...plugin.features],
     functions,
     concurrency: plugin.concurrency
   }
