@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 from devkit_core.errors import PayloadTooLarge, UsageError
 from devkit_core.loading.call import Call, Result
 from devkit_core.model.types import PluginInfo
+from devkit_core.running.mapping import IN_FLIGHT, Outcome, map_calls
 from devkit_core.running.supervisor import Supervisor
 from devkit_core.workers.pending import PendingCall, StreamingCall
 
@@ -111,6 +112,38 @@ class PluginHandle:
                 call.cancel()
             elif not call.cancelled():
                 call.exception()
+
+    def map(
+        self,
+        inputs: Iterable[str | bytes] | AsyncIterable[str | bytes],
+        *,
+        ordered: bool = True,
+        timeout: float | None = None,
+        in_flight: int = IN_FLIGHT,
+    ) -> AsyncIterator[Outcome]:
+        """Run `execute` on every input and yield an Outcome for each, in order or as they come.
+
+        Inputs are pulled one by one: at most `in_flight` are unanswered or not taken yet. An error is that
+        input's outcome; `Outcome.result()` raises it. `timeout` counts, in seconds, from when a call is the
+        oldest in flight. Leaving the loop early and closing the iterator cancels what is in flight.
+        """
+
+        def seconds() -> float:
+            return self._supervisor.timeout if timeout is None else timeout
+
+        def begin(input: str | bytes) -> tuple[int, asyncio.Future[Result]]:
+            data, text = self._bytes(input)
+            if self._wrapped is not None:
+                request = Call(self.id, "execute", data, text, timeout)
+                return len(data), asyncio.ensure_future(self._wrapped(request))
+            supervisor = self._supervisor
+            # what runs in this process reads its time limit when it begins
+            limit = seconds() if supervisor.pid is None else None
+            call = PendingCall(self.id, 0, data, text, limit, self._loop, supervisor.tally)
+            supervisor.submit(call)
+            return len(data), call
+
+        return map_calls(begin, inputs, seconds, ordered=ordered, in_flight=in_flight)
 
     async def _perform(self, request: Call) -> Result:
         supervisor = self._supervisor

@@ -1,0 +1,297 @@
+"""PluginManager for programs without an event loop, from any thread."""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import Generic, Self, TypeVar, overload
+
+from devkit_core import manager as asynchronous
+from devkit_core.config.places import Places
+from devkit_core.config.schema import PluginSystemConfig
+from devkit_core.events.bus import EventKind, PluginEvent, Subscription
+from devkit_core.events.stats import PluginStats, SystemStats
+from devkit_core.hooks.extensions import Extensions
+from devkit_core.loading.source import Source
+from devkit_core.manager import ScanReport
+from devkit_core.model.types import Discovered, PluginHealth, PluginInfo
+from devkit_core.running.background import Background
+from devkit_core.running.handle import PluginHandle as AsyncHandle
+from devkit_core.running.mapping import IN_FLIGHT, Outcome
+
+__all__ = ["Events", "PluginHandle", "PluginManager"]
+
+T = TypeVar("T")
+
+
+class _Steps(Generic[T]):
+    """An async iterator, taken step by step from another thread."""
+
+    def __init__(self, background: Background, make: Callable[[], AsyncIterator[T]]) -> None:
+        self._background = background
+        self._make = make
+        self._items: AsyncIterator[T] | None = None
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> T:
+        found = self._background.wait(self._step())
+        if not found:
+            raise StopIteration
+        return found[0]
+
+    async def _step(self) -> tuple[T, ...]:
+        if self._items is None:
+            self._items = self._make()
+        try:
+            return (await anext(self._items),)
+        except StopAsyncIteration:
+            return ()
+
+    async def _leave(self) -> None:
+        if self._items is not None and hasattr(self._items, "aclose"):
+            await self._items.aclose()
+
+    def close(self) -> None:
+        """End it."""
+        self._background.finish(self._leave())
+
+
+class Events(_Steps[PluginEvent]):
+    """Events as an iterator that waits for the next; bounded, and it tells what it missed.
+
+    Use it as a context manager, or call `close`; what came before the end is still handed out.
+    """
+
+    def __init__(self, background: Background, subscription: Subscription) -> None:
+        super().__init__(background, lambda: subscription)
+        self._subscription = subscription
+
+    @property
+    def missed(self) -> int:
+        """How many events were lost, as they came faster than they were taken."""
+        return self._subscription.missed
+
+    async def _leave(self) -> None:
+        self._subscription.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class PluginHandle:
+    """A loaded plugin; stays valid through restarts and reloads, and fails its calls once unloaded."""
+
+    def __init__(self, handle: AsyncHandle, background: Background) -> None:
+        self._handle = handle
+        self._background = background
+
+    @property
+    def id(self) -> str:
+        """The plugin's id."""
+        return self._handle.id
+
+    @property
+    def info(self) -> PluginInfo:
+        """What a listing shows of it now."""
+        return self._background.call(lambda: self._handle.info)
+
+    @property
+    def name(self) -> str:
+        """The name its manifest gives."""
+        return self.info.name
+
+    @property
+    def version(self) -> str:
+        """The version that is loaded."""
+        return self.info.version
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of its worker, None where it has none now."""
+        return self._handle.pid
+
+    def execute(self, input: str | bytes = "", timeout: float | None = None) -> str | bytes:
+        """Run the plugin's `execute` and return what it returned, text as `str`, anything else as `bytes`.
+
+        A generator's items come joined. `timeout` is in seconds; without one the manifest's stands, or
+        else `execution_timeout`. Raises ExecutionError: PluginRaised, CallTimeout, WorkerCrashed, ….
+        """
+        return self._background.wait(self._handle.execute(input, timeout))
+
+    def call(self, function: str, input: str | bytes = "", timeout: float | None = None) -> str | bytes:
+        """Run one of the functions that the manifest's `[functions]` names: JSON text in, JSON text out."""
+        return self._background.wait(self._handle.call(function, input, timeout))
+
+    def stream(self, input: str | bytes = "", timeout: float | None = None) -> Iterator[str | bytes]:
+        """Run `execute` and yield its items as they come; a plugin that returns one answer yields that.
+
+        The plugin is held up while items are not taken. Leaving the loop early cancels the call.
+        """
+        return self._taken(lambda: self._handle.stream(input, timeout))
+
+    def map(
+        self,
+        inputs: Iterable[str | bytes],
+        *,
+        ordered: bool = True,
+        timeout: float | None = None,
+        in_flight: int = IN_FLIGHT,
+    ) -> Iterator[Outcome]:
+        """Run `execute` on every input and yield an Outcome for each, in order or as they come.
+
+        Inputs are pulled one by one: at most `in_flight` are unanswered or not taken yet. An error is that
+        input's outcome; `Outcome.result()` raises it. `timeout` counts, in seconds, from when a call is the
+        oldest in flight. Leaving the loop early cancels what is in flight.
+        """
+        return self._taken(
+            lambda: self._handle.map(inputs, ordered=ordered, timeout=timeout, in_flight=in_flight)
+        )
+
+    def _taken(self, make: Callable[[], AsyncIterator[T]]) -> Iterator[T]:
+        steps = _Steps(self._background, make)
+        try:
+            yield from steps
+        finally:
+            steps.close()
+
+    def __repr__(self) -> str:
+        return repr(self._handle)
+
+
+class PluginManager:
+    """Finds, loads, runs and stops plugins, for any thread; it needs no event loop, and bears a running one.
+
+    Use it as a context manager, or call `close`; a program that ends closes it. It takes what the
+    asynchronous manager takes, and its methods do what that one's do; calls of several threads at once go
+    on beside each other. Methods raise DevKitError, with a stable `code`.
+    """
+
+    def __init__(
+        self,
+        config: PluginSystemConfig | None = None,
+        *,
+        places: Places | None = None,
+        extensions: Extensions | None = None,
+        sources: Sequence[Source] | None = None,
+        control: bool = True,
+    ) -> None:
+        self._manager = asynchronous.PluginManager(
+            config, places=places, extensions=extensions, sources=sources, control=control
+        )
+        self._background = Background("devkit")
+        atexit.register(self.close)
+
+    # -- what there is
+
+    def discover(self) -> list[Discovered]:
+        """Look for plugins and return all that were found, broken and shadowed ones too. Runs nothing."""
+        return self._background.call(self._manager.discover)
+
+    def list_plugins(self) -> list[PluginInfo]:
+        """Return the loaded plugins, in the order they were loaded."""
+        return self._background.call(self._manager.list_plugins)
+
+    def list_all(self) -> list[PluginInfo]:
+        """Return every plugin that was found: loaded, not loaded, disabled, broken, shadowed."""
+        return self._background.call(self._manager.list_all)
+
+    def get_plugin(self, plugin: str) -> PluginHandle | None:
+        """Return the handle of a loaded plugin, or None."""
+        handle = self._background.call(self._manager.get_plugin, plugin)
+        return PluginHandle(handle, self._background) if handle is not None else None
+
+    # -- life
+
+    def scan_and_load_plugins(self) -> ScanReport:
+        """Discover and load every enabled plugin, dependencies first; one that fails stops no other."""
+        return self._background.wait(self._manager.scan_and_load_plugins())
+
+    def load(self, plugin: str) -> PluginHandle:
+        """Load one plugin and what it needs, and return its handle; raises what stopped it."""
+        return PluginHandle(self._background.wait(self._manager.load(plugin)), self._background)
+
+    def unload(self, plugin: str, cascade: bool = False) -> None:
+        """Shut a plugin down; raises HasDependents where others need it, unless `cascade` takes them too."""
+        self._background.wait(self._manager.unload(plugin, cascade))
+
+    def reload(self, plugin: str) -> PluginHandle:
+        """Start the plugin anew from its folder beside the old instance and swap; else the old stays."""
+        return PluginHandle(self._background.wait(self._manager.reload(plugin)), self._background)
+
+    def enable(self, plugin: str) -> None:
+        """Record that a plugin may be loaded, for this user; it is loaded by `load` or the next scan."""
+        self._background.wait(self._manager.enable(plugin))
+
+    def disable(self, plugin: str) -> None:
+        """Record that a plugin may not be loaded, for this user, and unload it and what needs it."""
+        self._background.wait(self._manager.disable(plugin))
+
+    # -- calls
+
+    def execute(self, plugin: str, input: str | bytes = "", timeout: float | None = None) -> str | bytes:
+        """Run a loaded plugin's `execute`; see PluginHandle.execute."""
+        return self._background.wait(self._manager.execute(plugin, input, timeout))
+
+    def map(
+        self,
+        plugin: str,
+        inputs: Iterable[str | bytes],
+        *,
+        ordered: bool = True,
+        timeout: float | None = None,
+        in_flight: int = IN_FLIGHT,
+    ) -> Iterator[Outcome]:
+        """Run a loaded plugin over many inputs; see PluginHandle.map."""
+        return self._loaded(plugin).map(inputs, ordered=ordered, timeout=timeout, in_flight=in_flight)
+
+    # -- what happened
+
+    def subscribe(
+        self, plugins: Iterable[str] = (), kinds: Iterable[EventKind | str] = (), size: int = 1000
+    ) -> Events:
+        """Return the events from now on as an iterator; bounded, and it tells what it missed."""
+        return Events(self._background, self._background.call(self._manager.subscribe, plugins, kinds, size))
+
+    @overload
+    def stats(self) -> SystemStats: ...
+    @overload
+    def stats(self, plugin: str) -> PluginStats: ...
+    def stats(self, plugin: str | None = None) -> SystemStats | PluginStats:
+        """Return the numbers of this manager, or of one plugin; those of an unloaded one stay."""
+        if plugin is None:
+            return self._background.call(self._manager.stats)
+        return self._background.call(self._manager.stats, plugin)
+
+    def check_health(self, plugin: str) -> PluginHealth:
+        """Ask a loaded plugin how it does, and note that; a change is an event."""
+        return self._background.wait(self._manager.check_health(plugin))
+
+    # -- the end
+
+    def close(self) -> None:
+        """Shut every plugin down, dependents first, and free everything; may be called again."""
+        atexit.unregister(self.close)
+        self._background.finish(self._manager.close())
+        self._background.close()
+
+    def __enter__(self) -> Self:
+        self._background.wait(self._manager.__aenter__())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- inside
+
+    def _loaded(self, plugin: str) -> PluginHandle:
+        return PluginHandle(self._background.call(self._manager.handle, plugin), self._background)
