@@ -113,6 +113,10 @@ class PluginManager:
         supervisor = self._roster.get(plugin)
         return self._handle(supervisor) if supervisor is not None and supervisor.loaded else None
 
+    def handle(self, plugin: str) -> PluginHandle:
+        """Return the handle of a loaded plugin; raises LoadError, or NotFound."""
+        return self._handle(self._loaded(plugin))
+
     # -- life
 
     async def scan_and_load_plugins(self) -> ScanReport:
@@ -209,7 +213,7 @@ class PluginManager:
         self, plugin: str, input: str | bytes = "", timeout: float | None = None
     ) -> str | bytes:
         """Run a loaded plugin's `execute`; see PluginHandle.execute."""
-        return await self._handle(self._loaded(plugin)).execute(input, timeout)
+        return await self.handle(plugin).execute(input, timeout)
 
     def map(
         self,
@@ -221,8 +225,7 @@ class PluginManager:
         in_flight: int = IN_FLIGHT,
     ) -> AsyncIterator[Outcome]:
         """Run a loaded plugin over many inputs; see PluginHandle.map."""
-        handle = self._handle(self._loaded(plugin))
-        return handle.map(inputs, ordered=ordered, timeout=timeout, in_flight=in_flight)
+        return self.handle(plugin).map(inputs, ordered=ordered, timeout=timeout, in_flight=in_flight)
 
     # -- what happened
 
