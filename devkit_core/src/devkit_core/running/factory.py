@@ -25,7 +25,7 @@ _EXTENSIONS = {
     "python": {".py", ".pyw"},
     "native": {".so", ".dylib", ".dll"},
     "node": {".js", ".mjs", ".cjs", ".ts", ".mts", ".cts"},
-    "wasm": {".wasm"},
+    "wasm": {".wasm", ".wat"},
 }
 _SHEBANGS = {"python": ("python",), "node": ("node", "deno", "bun")}
 _MAGIC = {
