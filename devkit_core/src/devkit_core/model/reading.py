@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from functools import cache
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 import msgspec
@@ -70,6 +71,10 @@ def dotted(path: KeyPath) -> str:
     return text
 
 
+# resolving a type's annotations takes longer than reading a table by them
+_fields = cache(msgspec.structs.fields)
+
+
 class Reader:
     """Reads tables field by field, so that one fault hides no other; `findings` grows meanwhile."""
 
@@ -109,7 +114,7 @@ class Reader:
         if not isinstance(value, dict):
             return self.wrong(path, "a table", value)
         table = self._renamed(kind, value, path)
-        fields = msgspec.structs.fields(kind)
+        fields = _fields(kind)
         values: dict[str, Any] = {}
         whole = True
         for field in fields:
