@@ -19,9 +19,7 @@ def test_from_the_text_to_a_plugin_that_runs(tmp_path):
     project, venv = tmp_path / "project", tmp_path / "venv"
     project.mkdir()
     for language, text in _BLOCK.findall(PAGE.read_text().split("## See that")[0]):
-        if (
-            language == "console"
-        ):  # only the files that it writes: nothing is run before the loader is installed
+        if language == "console":  # only the files that it writes: the loader isn't installed yet
             text = "".join(re.findall(r"^\$ (mkdir .*\n|cat > .*\n(?:.*\n)*?END\n)", text, re.MULTILINE))
         subprocess.run(["bash", "-ec", text], cwd=project, check=True)
     subprocess.run([sys.executable, "-m", "venv", venv], check=True)
@@ -41,7 +39,7 @@ def test_from_the_text_to_a_plugin_that_runs(tmp_path):
     subprocess.run([*pip, project / "devkit-loader-perl"], check=True)
     install = [venv / "bin" / "python", "-m", "pip", "install", "-q"]
     subprocess.run([*install, *tmp_path.glob("devkit_core-*.whl")], check=True)
-    assert "error[loader-missing]" in run("devkit", "plugin", "run", "anagram", "pots").stderr
+    assert "error[entry-point-kind]" in run("devkit", "plugin", "run", "anagram", "pots").stderr
     subprocess.run([*install, *tmp_path.glob("devkit_loader_perl-*.whl")], check=True)
     ran = run("devkit", "plugin", "run", "anagram", "pots")
     assert ran.stdout == "opst", ran.stderr
