@@ -133,6 +133,11 @@ def test_bad_requests(project, devkit) -> None:
     devkit("plugin", "rollback", "nothing", code=3)
 
 
+def test_fetching_is_said(project, devkit) -> None:
+    shown = devkit("plugin", "install", "git+file:///nowhere/at-all", code=7)
+    assert "fetching git+file:///nowhere/at-all" in shown.stderr
+
+
 def test_nothing_of_a_plugin_runs(project, devkit, elsewhere: Path) -> None:
     trap = elsewhere / "ran"
     code = f"open({str(trap)!r}, 'w')\n"

@@ -63,6 +63,16 @@ def test_entry_points_that_are_none(tmp_path, kind):
         assert "plugins.py" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("name", "built"), [("plugin.so", True), ("plugin.wasm", True), ("plugin.py", False)]
+)
+def test_what_has_to_be_built_first(tmp_path, name, built):
+    (tmp_path / "Makefile").write_text("")
+    with pytest.raises(EntryPointError) as caught:
+        entry_of(tmp_path, manifest(name))
+    assert (f"make -C {tmp_path}" in (caught.value.hint or "")) is built
+
+
 def test_the_surest_loader_runs_it():
     loaders = [Fixed("b", Fit.EXTENSION), Fixed("a", Fit.EXTENSION), Fixed("m", Fit.MAGIC), Fixed("n")]
     assert choose(entry(), loaders).name == "m"

@@ -43,6 +43,19 @@ async def test_what_is_too_large(handle, given):
     assert len(await handle.execute("x" * (1 << 20))) == (1 << 20) + 6
 
 
+@pytest.mark.parametrize("given", ["soon", 0, -1, float("nan"), float("inf")])
+async def test_what_is_no_time_limit(handle, given):
+    for call in (
+        handle.execute("x", given),
+        handle.call("execute", "x", given),
+        anext(handle.stream("x", given)),
+    ):
+        with pytest.raises(UsageError, match="timeout"):
+            await call
+    with pytest.raises(UsageError, match="timeout"):
+        handle.map(["x"], timeout=given)
+
+
 async def test_functions_that_are_not_there(handle):
     with pytest.raises(FunctionMissing) as caught:
         await handle.call("absent", "1")

@@ -16,7 +16,7 @@ def test_it_counts_the_sets_and_names_a_damaged_one(index, tmp_path, monkeypatch
     (check,) = checks()
     levels = {finding.subject: (finding.level, finding.message) for finding in check.run()}
     assert levels["python"][0] == levels["installer"][0] == "ok"
-    assert levels["packages"][1].startswith("1 sets, ")
+    assert levels["packages"][1].startswith("1 set, ")
     (made.packages / "lower.py").unlink()
     levels = {finding.subject: (finding.level, finding.message) for finding in check.run()}
     assert levels[made.folder.name][0] == "warning"

@@ -69,7 +69,7 @@ def acquire(wish: Wish, staging: Path, *, bounds: Bounds = BOUNDS) -> Staged:
     if wish.kind == "git":
         files, commit = checkout(wish.target, wish.revision, room, bounds=bounds)
         tree = collect(files, plugin, bounds=bounds)
-        return _staged(*plugin_root(plugin, tree), wish, shown=wish.origin, archive=commit)
+        return _staged(*plugin_root(plugin, tree, wish.origin), wish, shown=wish.origin, archive=commit)
     if wish.kind == "https":
         target = room / "archive"
         download(wish.target, target, limit=bounds.archive)

@@ -27,7 +27,7 @@ def extract(file: BinaryIO, name: str, folder: Path, *, bounds: Bounds = BOUNDS)
     """
     try:
         tree = unpack(file, folder, bounds)
-        root, tree = plugin_root(folder, tree)
+        root, tree = plugin_root(folder, tree, name)
         if FILES in tree.files:
             tree = _checked(root, tree)
         elif name.lower().endswith(".dkp"):
@@ -78,8 +78,11 @@ def write_all(members: Iterator[Member], folder: Path, bounds: Bounds = BOUNDS) 
         return writer.finish()
 
 
-def plugin_root(folder: Path, tree: Tree) -> tuple[Path, Tree]:
-    """Return the plugin's folder in what was unpacked, which is all of it or its one folder."""
+def plugin_root(folder: Path, tree: Tree, name: str) -> tuple[Path, Tree]:
+    """Return the plugin's folder in what was unpacked, which is all of it or its one folder.
+
+    Raises ArchiveRefused, which calls it by its name.
+    """
     if MANIFEST in tree.files:
         return folder, tree
     tops = {path.partition("/")[0] for path in tree.files}
@@ -88,9 +91,9 @@ def plugin_root(folder: Path, tree: Tree) -> tuple[Path, Tree]:
         if f"{top}/{MANIFEST}" in tree.files:
             return folder / top, tree.below(top)
     raise ArchiveRefused(
-        f"it has no {MANIFEST}, neither at its top nor in its one folder",
+        f"{name[:200]} has no {MANIFEST}, neither at its top nor in its one folder",
         code="archive-no-plugin",
-        hint=f"Pack the folder that holds {MANIFEST}.",
+        hint=f"Install the folder that holds {MANIFEST} by its path, or pack it: devkit plugin pack FOLDER",
     )
 
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Registry"]
 
+_HINT = "`devkit plugin list` shows the plugins there are, `devkit plugin search` those to install."
+
 
 class Registry:
     """The plugins of one host by id, and the dependencies of those that are loaded. No I/O."""
@@ -52,7 +54,7 @@ class Registry:
         from difflib import get_close_matches
 
         near = get_close_matches(plugin[:64], self._by_id, n=1)
-        hint = f"Did you mean {near[0]}?" if near else "`devkit plugin list` shows the plugins there are."
+        hint = f"Did you mean {near[0]}?" if near else _HINT
         raise NotFound(f"there is no plugin {plugin!r}"[:200], hint=hint)
 
     def loaded(self) -> list[str]:

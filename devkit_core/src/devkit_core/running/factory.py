@@ -78,7 +78,7 @@ def _nearby(root: Path, name: str) -> str | None:
         files = [e.name for e in os.scandir(root) if e.is_file()]
     except OSError:
         return None
-    if "Makefile" in files and kind_of(name) == "native":
+    if "Makefile" in files and kind_of(name) in {"native", "wasm"}:
         return f"it has to be built first: make -C {root}"
     near = difflib.get_close_matches(name, files, 1)
     return f"did you mean `{near[0]}`?" if near else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
@@ -77,8 +78,7 @@ class PluginHandle:
         if self._wrapped is not None:
             return (await self._wrapped(Call(self.id, "execute", data, text, timeout))).value
         supervisor = self._supervisor
-        if timeout is None:
-            timeout = supervisor.timeout
+        timeout = supervisor.timeout if timeout is None else self._seconds(timeout)
         call = PendingCall(supervisor.id, 0, data, text, timeout, self._loop, supervisor.tally)
         supervisor.submit(call)
         return (await call).value
@@ -101,7 +101,7 @@ class PluginHandle:
         if self._wrapped is not None:
             yield (await self._wrapped(Call(self.id, "execute", data, text, timeout))).value
             return
-        seconds = self._supervisor.timeout if timeout is None else timeout
+        seconds = self._supervisor.timeout if timeout is None else self._seconds(timeout)
         call = StreamingCall(self.id, 0, data, text, seconds, self._loop, self._supervisor.tally)
         self._supervisor.submit(call)
         try:
@@ -127,9 +127,10 @@ class PluginHandle:
         input's outcome; `Outcome.result()` raises it. `timeout` counts, in seconds, from when a call is the
         oldest in flight. Leaving the loop early and closing the iterator cancels what is in flight.
         """
+        given = None if timeout is None else self._seconds(timeout)
 
         def seconds() -> float:
-            return self._supervisor.timeout if timeout is None else timeout
+            return self._supervisor.timeout if given is None else given
 
         def begin(input: str | bytes) -> tuple[int, asyncio.Future[Result]]:
             data, text = self._bytes(input)
@@ -147,7 +148,7 @@ class PluginHandle:
 
     async def _perform(self, request: Call) -> Result:
         supervisor = self._supervisor
-        seconds = supervisor.timeout if request.timeout is None else request.timeout
+        seconds = supervisor.timeout if request.timeout is None else self._seconds(request.timeout)
         number = supervisor.number(request.function)
         call = PendingCall(self.id, number, request.data, request.text, seconds, self._loop, supervisor.tally)
         supervisor.submit(call)
@@ -170,6 +171,12 @@ class PluginHandle:
         if len(data) > self._limit:
             raise self._too_large(len(data))
         return data, text
+
+    def _seconds(self, timeout: Any) -> float:
+        """Return a time limit as it was given; raises UsageError where it is none."""
+        if isinstance(timeout, (int, float)) and 0 < timeout < math.inf:
+            return timeout
+        raise UsageError(f"the timeout is {timeout!r}, not a number of seconds above 0", plugin=self.id)
 
     def _no_text(self) -> UsageError:
         return UsageError("the input can't be written as UTF-8 (a lone surrogate)", plugin=self.id)

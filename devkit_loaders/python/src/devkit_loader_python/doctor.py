@@ -40,4 +40,6 @@ def _packages() -> Iterator[Finding]:
             yield Finding(made.folder.name, "warning", "damaged; made again when it is next used")
         else:
             whole, size = whole + 1, size + int(record.get("bytes", 0))
-    yield Finding("packages", "ok", f"{whole} sets, {size / (1 << 20):.1f} MiB in {folder}")
+    yield Finding(
+        "packages", "ok", f"{whole} {'set' if whole == 1 else 'sets'}, {size / (1 << 20):.1f} MiB in {folder}"
+    )

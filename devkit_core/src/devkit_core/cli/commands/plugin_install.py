@@ -49,6 +49,9 @@ def install(
     An address may end in `#sha256=` and the hash that the archive has to have.
     """
     installer = installer_of(session)
+    for target in targets:
+        if target.startswith(("https://", "git+")):
+            session.output.say(f"fetching {target}")
     plan = installer.install(
         targets,
         agreeing(session, yes, dry_run),

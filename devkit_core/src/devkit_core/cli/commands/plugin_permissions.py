@@ -47,24 +47,20 @@ def show(session: Session, plugin: str) -> None:
     """Show what a plugin asks for, what it has, what each means and what enforces it on this machine."""
     found, _manifest = session.usable(plugin)
     rights = rights_of(session, found)
-    session.output.data(
-        "plugin-permissions/1",
-        {"id": plugin, **rights.as_data()},
-        lambda: [
-            Table(
-                ("PERMISSION", "STATE", "ENFORCED BY", "MEANING"),
-                [
-                    (
-                        str(each),
-                        _state(each, rights),
-                        enforced_by(each, rights.enforcement) or "nothing here",
-                        meaning(each),
-                    )
-                    for each in sorted({*rights.asked, *rights.granted, *rights.withheld}, key=str)
-                ],
+
+    def view() -> list[Table]:
+        rows = [
+            (
+                str(each),
+                _state(each, rights),
+                enforced_by(each, rights.enforcement) or "nothing here",
+                meaning(each),
             )
-        ],
-    )
+            for each in sorted({*rights.asked, *rights.granted, *rights.withheld}, key=str)
+        ]
+        return [Table(("PERMISSION", "STATE", "ENFORCED BY", "MEANING"), rows)] if rows else []
+
+    session.output.data("plugin-permissions/1", {"id": plugin, **rights.as_data()}, view)
     if not rights.asked:
         session.output.say(
             f"{plugin} asks for nothing: it reads its own folder and writes its scratch folder"
