@@ -54,6 +54,57 @@ async def test_garbage_on_the_channel(project, name):
     assert await handle.execute("fine", timeout=20) == "fine"
 
 
+@pytest.mark.parametrize("payload", [b"[" * 200_000, b'{"code":' + b"9" * 10_000 + b"}", b"\xff"])
+async def test_an_error_that_cannot_be_read_ends_its_own_call(project, payload):
+    handle = await project.load(f"""
+        import os, struct, time
+        def execute(text: str) -> str:
+            if text == "attack":
+                os.write(3, {frame(6, 0, 1, payload)!r})
+                time.sleep(30)
+            return text
+    """)
+    with pytest.raises(ProtocolViolation):
+        await asyncio.wait_for(handle.execute("attack", timeout=20), 25)
+    assert await handle.execute("fine", timeout=20) == "fine"
+
+
+async def test_a_stream_that_nobody_reads_is_bounded(project):
+    handle = await project.load("""
+        import os, struct
+        def execute(text: str) -> str:
+            if text == "attack":
+                body = b"x" * 65536
+                os.write(3, struct.pack(">IBBHI", 8 + len(body), 5, 16 | 8, 0, 1) + body)
+                while True:
+                    os.write(3, struct.pack(">IBBHI", 8 + len(body), 11, 8, 0, 1) + body)
+            return text
+    """)
+    taken = []
+
+    async def read_slowly() -> None:
+        async for item in handle.stream("attack", timeout=30):
+            taken.append(len(item))
+            await asyncio.sleep(0.2)
+
+    with pytest.raises(ProtocolViolation):
+        await read_slowly()
+    assert sum(taken) <= 8 << 20
+    assert await handle.execute("fine", timeout=20) == "fine"
+
+
+async def test_a_load_that_is_cancelled_leaves_no_worker(project):
+    await project.load("def execute(t): return t\n", "other")
+    project.write("import time\ntime.sleep(30)\ndef execute(t): return t\n")
+    project.manager.discover()
+    before = len(os.listdir("/proc/self/fd"))
+    for seconds in (0.0, 0.01, 0.2):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(project.manager.load("subject"), seconds)
+    await asyncio.sleep(0.1)
+    assert len(os.listdir("/proc/self/fd")) == before  # a worker alive is held by its pidfd and channel
+
+
 async def test_endless_result_is_cut_off(project):
     handle = await project.load("""
         import os, struct

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from devkit_core.protocol.connection import WIRE_WINDOW
 from devkit_core.protocol.frames import FRAME_PAYLOAD, Flag, Kind, chunks, encode
+from devkit_core.protocol.handshake import STREAM_WINDOW
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -131,3 +132,66 @@ def test_a_result_over_the_limit():
     )
     assert call.failure.code == "payload-too-large"
     assert len(host.broken) == 1
+
+
+def test_an_error_that_cannot_be_read_leaves_its_call_to_fail_with_the_worker():
+    host = Host()
+    host.connection.submit(call := Call())
+    host.receive(encode(Kind.ERROR, 0, 0, call.id, b"[" * 100_000))
+    assert len(host.broken) == 1
+    assert host.connection.leave() == ([call], [])
+
+
+def test_a_time_that_is_no_number_is_over():
+    host = Host()
+    host.connection.submit(call := Call())
+    call.deadline = float("nan")
+    assert list(host.connection.expired(0.0)) == [call]
+
+
+def stream_of(call, count, data):
+    yield encode(Kind.RESULT, Flag.STREAM | Flag.ITEM, 0, call.id, data)
+    for _ in range(count - 1):
+        yield encode(Kind.CHUNK, Flag.ITEM, 0, call.id, data)
+    yield encode(Kind.CHUNK, Flag.END, 0, call.id)
+
+
+def credits(host):
+    return [int.from_bytes(w[12:], "big") for w in host.written if w[4] == Kind.CREDIT]
+
+
+def test_items_of_a_whole_answer_are_credited_once_each():
+    host = Host()
+    host.connection.submit(call := Call())
+    host.receive(b"".join(stream_of(call, 100, b"item")))
+    assert call.answer.data == b"item" * 100
+    assert credits(host) == [4] * 100
+
+
+def test_a_stream_that_ignores_its_credit_ends_its_worker():
+    host = Host()
+    host.connection.submit(call := Call())
+    call.streams = True
+    item = b"i" * (STREAM_WINDOW // 4)
+    host.receive(b"".join([*stream_of(call, 4, item)][:-1]))
+    assert host.broken == []
+    host.connection.credit(call.id, len(item))  # one was read, so one more may come
+    host.receive(encode(Kind.CHUNK, Flag.ITEM, 0, call.id, item))
+    assert host.broken == []
+    assert len(call.items) == 5
+    host.receive(encode(Kind.CHUNK, Flag.ITEM, 0, call.id, item))
+    assert len(host.broken) == 1
+    assert len(call.items) == 5
+
+
+@given(st.lists(st.integers(0, 40_000), max_size=30))
+@settings(deadline=None, max_examples=50)
+def test_parts_of_any_size_come_together_in_order(sizes):
+    host = Host(limit=8 << 20)
+    host.connection.submit(call := Call())
+    parts = [bytes([n]) * size for n, size in enumerate(sizes)]
+    host.receive(encode(Kind.RESULT, 0, 0, call.id, b"first"))
+    for part in parts:
+        host.receive(encode(Kind.CHUNK, 0, 0, call.id, part))
+    host.receive(encode(Kind.CHUNK, Flag.END, 0, call.id, b"last"))
+    assert call.answer.data == b"first" + b"".join(parts) + b"last"

@@ -22,6 +22,7 @@ class Call:
         self.function, self.data, self.text, self.id, self.deadline = 0, data, text, 0, float("inf")
         self.answer = self.failure = None
         self.items: list[bytes] = []
+        self.streams = False
 
     def done(self):
         return self.answer is not None or self.failure is not None
@@ -36,7 +37,7 @@ class Call:
         self.failure = failure
 
     def item(self, data, text):
-        return False
+        self.items.append(data)
 
 
 class Host:

@@ -22,6 +22,7 @@ from devkit_core.protocol.frames import (
     chunks,
     encode,
 )
+from devkit_core.protocol.handshake import STREAM_WINDOW
 from devkit_core.protocol.messages import Failure, Result, read_failure
 
 __all__ = ["Connection", "Waiting"]
@@ -31,6 +32,7 @@ _TEXT, _END, _META, _ITEM, _STREAM = (
     int(f) for f in (Flag.TEXT, Flag.END, Flag.META, Flag.ITEM, Flag.STREAM)
 )
 _BUFFER = 256 * 1024
+_SMALL = 16 * 1024  # bytes of a part that is not worth an object of its own
 #: bytes of input on the wire and unanswered, beyond which further calls wait their turn in the host
 WIRE_WINDOW = 512 * 1024
 _CALL_IDS = 0xFFFFFFFF
@@ -44,14 +46,46 @@ class Waiting(Protocol):
     text: bool
     id: int  # on this connection; 0 until it is sent
     deadline: float  # by the driver's clock; infinite where there is none
+    streams: bool  # whether items are taken as they come; else one whole answer is wanted
 
     def done(self) -> bool: ...
     def result(self) -> Result: ...
     def set_result(self, result: Result, /) -> None: ...
     def fail(self, failure: Failure, /) -> None: ...
-    def item(self, data: bytes, text: bool, /) -> bool:
-        """Take one item of a stream at once; False where the caller wants one whole answer."""
+    def item(self, data: bytes, text: bool, /) -> None:
+        """Take one item of a stream, and `credit` it when it was read; called where it `streams`."""
         ...
+
+
+class _Coming:
+    """What is here of an answer that takes more than one frame.
+
+    However small the frames are, it takes little more memory than their bytes.
+    """
+
+    __slots__ = ("_parts", "ahead", "item", "size")
+
+    def __init__(self) -> None:
+        self._parts: list[bytes | bytearray] = []
+        self.size = 0
+        self.item = 0  # bytes of the item that is coming
+        self.ahead = 0  # bytes of items that were not credited
+
+    def add(self, payload: bytes) -> None:
+        self.size += len(payload)
+        self.item += len(payload)
+        if len(payload) >= _SMALL:
+            self._parts.append(payload)
+        elif self._parts and isinstance(last := self._parts[-1], bytearray):
+            last += payload
+        else:
+            self._parts.append(bytearray(payload))
+
+    def take(self) -> bytes:
+        whole = b"".join(self._parts)
+        self._parts.clear()
+        self.size = 0
+        return whole
 
 
 class Connection:
@@ -79,8 +113,7 @@ class Connection:
         self.answered = 0  # frames that ended a call
         self._wire = 0
         self._sizes: dict[int, int] = {}
-        self._parts: dict[int, list[bytes]] = {}
-        self._held: dict[int, int] = {}
+        self._coming: dict[int, _Coming] = {}
         self._started = 0
         self._final = False  # whether STARTED said that no further call was begun
         self._next = 1
@@ -134,6 +167,8 @@ class Connection:
 
     def credit(self, number: int, size: int) -> None:
         """Let a stream send this many bytes more."""
+        if (coming := self._coming.get(number)) is not None:
+            coming.ahead -= size
         self.write(encode(Kind.CREDIT, call=number, payload=size.to_bytes(4, "big")))
 
     # -- receiving
@@ -169,7 +204,7 @@ class Connection:
                     return
                 break
             # the one case worth a short way: the whole answer of a call, in one frame
-            if kind == 5 and flags | _TEXT == 3 and number in sent and number not in self._parts:
+            if kind == 5 and flags | _TEXT == 3 and number in sent and number not in self._coming:
                 call = sent.pop(number)
                 self._wire -= len(call.data) + HEAD_SIZE
                 self.answered += 1
@@ -238,17 +273,18 @@ class Connection:
                 return
             self._break(f"a result for call {number}, which is not in flight")
             return
-        parts = self._parts.get(number)
-        if (parts is None) == chunk:
+        coming = self._coming.get(number)
+        if (coming is None) == chunk:
             self._break(f"call {number}: a chunk without its result, or two results")
             return
-        if parts is None:
-            parts = self._parts[number] = []
-            self._held[number] = 0
+        if coming is None:
+            coming = self._coming[number] = _Coming()
+        if payload and not coming.item and coming.ahead >= STREAM_WINDOW:
+            self._break(f"call {number}: an item of a stream that has no credit left")
+            return
         text = bool(flags & _TEXT)
-        parts.append(payload)
-        self._held[number] += len(payload)
-        if self._held[number] > self.limit:
+        coming.add(payload)
+        if coming.size > self.limit:
             self._end(number)
             if not call.done():
                 call.fail(Failure("payload-too-large", f"the result is over {self.limit:,} bytes"))
@@ -256,27 +292,26 @@ class Connection:
                 self._break("a result over the agreed limit")
             return
         if flags & _ITEM:
-            whole = b"".join(parts)
-            if call.done() or call.item(whole, text):
-                parts.clear()
-                self._held[number] = 0
+            size, coming.item = coming.item, 0
+            coming.ahead += size
+            if call.streams and not call.done():
+                call.item(coming.take(), text)
+            else:  # nobody else will say that it was read
                 if call.done():
-                    self.credit(number, len(whole))
-            else:
-                self.credit(number, len(whole))
+                    coming.take()
+                self.credit(number, size)
         if flags & _END:
-            whole = b"".join(self._parts[number])
             self._end(number)
             if not call.done():
-                call.set_result(Result(whole, text))
+                call.set_result(Result(coming.take(), text))
 
     def _failure(self, number: int, payload: bytes) -> None:
         call = self.sent.get(number)
         if call is None:
             self._break(f"an error for call {number}, which is not in flight")
             return
+        failure = read_failure(payload)  # where it raises, the call is still there to fail with the worker
         self._end(number)
-        failure = read_failure(payload)
         if not call.done():
             call.fail(failure)
 
@@ -284,8 +319,7 @@ class Connection:
         call = self.sent.pop(number)
         self._wire -= len(call.data) + HEAD_SIZE
         self.answered += 1
-        self._parts.pop(number, None)
-        self._held.pop(number, None)
+        self._coming.pop(number, None)
         self.abandoned.pop(number, None)
 
     # -- the end
@@ -302,18 +336,17 @@ class Connection:
             last = next(iter(self.sent), 0)
         begun = max(self._started, last or 0)
         for number, call in self.sent.items():
-            (started if number <= begun or number in self._parts else waiting).append(call)
+            (started if number <= begun or number in self._coming else waiting).append(call)
         waiting.extend(self.queued)
         self.sent.clear()
         self.queued.clear()
         self.abandoned.clear()
-        self._parts.clear()
-        self._held.clear()
+        self._coming.clear()
         self._wire = 0
         return [c for c in started if not c.done()], [c for c in waiting if not c.done()]
 
     def expired(self, now: float) -> Iterator[Waiting]:
         """Yield the calls whose time is over."""
         for call in [*self.sent.values(), *self.queued]:
-            if call.deadline <= now and not call.done():
+            if not call.deadline > now and not call.done():  # so does one that is not a number
                 yield call

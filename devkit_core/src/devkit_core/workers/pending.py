@@ -48,6 +48,7 @@ class PendingCall(asyncio.Future[Result]):
         "tally",
         "text",
     )
+    streams: bool = False
 
     def __init__(
         self,
@@ -96,15 +97,15 @@ class PendingCall(asyncio.Future[Result]):
         """End with what the worker said."""
         self.set_exception(from_failure(failure, self.plugin))
 
-    def item(self, data: bytes, text: bool) -> bool:
+    def item(self, data: bytes, text: bool) -> None:
         """Take no single items: the answer is wanted whole."""
-        return False
 
 
 class StreamingCall(PendingCall):
     """A call whose answer is read item by item; what isn't read yet holds the plugin up."""
 
     __slots__ = ("_credit", "_items", "_wake")
+    streams = True
 
     def __init__(
         self,
@@ -126,13 +127,14 @@ class StreamingCall(PendingCall):
         """Learn how to give the plugin credit: by call id and bytes."""
         self._credit = credit
 
-    def item(self, data: bytes, text: bool) -> bool:
-        """Take one item."""
+    def item(self, data: bytes, text: bool) -> None:
+        """Take one item; an empty one says nothing, and no credit would bound how many there are."""
+        if not data:
+            return
         self._items.append(Result(data, text))
         if self.tally is not None:
             self.tally.bytes_out += len(data)
         self._wake.set()
-        return True
 
     async def next(self) -> Result | None:
         """Return the next item, or None at the end; raises what ended the call."""
