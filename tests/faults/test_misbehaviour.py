@@ -301,6 +301,20 @@ async def test_the_folder_is_deleted_while_running(project):
     assert caught.value.code == "manifest-missing"
 
 
+async def test_a_scratch_folder_of_any_depth(project):
+    handle = await project.load("""
+        import os
+        def execute(text: str) -> str:
+            os.chdir(os.environ["TMPDIR"])
+            for _ in range(2000):
+                os.mkdir("deep")
+                os.chdir("deep")
+            return text
+    """)
+    assert await handle.execute("dig") == "dig"
+    await project.manager.unload("subject")  # the fixture looks whether anything is left
+
+
 async def test_lone_surrogates_and_wrong_types_as_input(project):
     handle = await project.load("def execute(text: str) -> str:\n    return text\n")
     for wrong in ("\ud800", 5, None, {"a": 1}):

@@ -1,12 +1,13 @@
 """Scratch folders end with their host, and the next host removes what a dead one left."""
 
+import os
 import subprocess
 import sys
 
 import pytest
 
 from devkit_core.errors import StateError
-from devkit_core.running.scratch import ScratchRoot
+from devkit_core.running.scratch import ScratchRoot, remove
 
 LEAVE = "import os, sys; from pathlib import Path\nfrom devkit_core.running.scratch import ScratchRoot\n" \
     "print(ScratchRoot(Path(sys.argv[1])).path, flush=True); os._exit(0)"  # fmt: skip
@@ -45,3 +46,32 @@ def test_a_folder_that_cannot_be_made(tmp_path):
     with pytest.raises(StateError) as caught:
         ScratchRoot(tmp_path)
     assert caught.value.code == "state-unwritable"
+
+
+def test_what_plugins_leave_goes_however_deep_and_closed(tmp_path):
+    folder = tmp_path / "left"
+    folder.mkdir()
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("stays")
+    (folder / "link").symlink_to(outside, target_is_directory=True)
+    (folder / "broken").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(folder / "fifo")
+    for number in range(600):
+        (folder / f"f{number}").touch()
+    here = os.open(folder, os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("deep", dir_fd=here)
+        below = os.open("deep", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+        os.close(os.open("file", os.O_CREAT, dir_fd=here))
+    os.close(here)
+    (folder / "a" / "b").mkdir(parents=True)
+    (folder / "a" / "b" / "file").touch()
+    (folder / "a" / "b").chmod(0)
+    (folder / "a").chmod(0)
+    remove(folder)
+    assert not folder.exists()
+    assert (outside / "file").read_text() == "stays"
+    remove(folder)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
+import secrets
 import tempfile
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from devkit_core.errors import StateError
 
-__all__ = ["ScratchRoot"]
+__all__ = ["ScratchRoot", "removal", "remove"]
 
 _LOCK = ".lock"
+_STEP = 256  # files that are removed in one go, in about a millisecond
 
 
 class ScratchRoot:
@@ -46,13 +48,66 @@ class ScratchRoot:
                 fd = os.open(folder / _LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
                 try:
                     fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    shutil.rmtree(folder, ignore_errors=True)
+                    remove(folder)
                 finally:
                     os.close(fd)
 
     def close(self) -> None:
         """Remove the folder; called when the host's instances have ended."""
         if self._lock >= 0:
-            shutil.rmtree(self.path, ignore_errors=True)
+            remove(self.path)
             os.close(self._lock)
             self._lock = -1
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder that a plugin filled; what can't be removed stays."""
+    for _ in removal(folder):
+        pass
+
+
+def removal(folder: Path) -> Iterator[None]:
+    """Remove a folder that a plugin filled, a step at a time; what can't be removed stays.
+
+    It may hold any number of files, at any depth. What lies in a subfolder is moved up before the
+    subfolder goes, which takes no stack, no long paths and few descriptors.
+    """
+    with contextlib.suppress(OSError):
+        top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            yield from _emptying(top)
+        finally:
+            os.close(top)
+        os.rmdir(folder)
+
+
+def _emptying(top: int) -> Iterator[None]:
+    prefix = secrets.token_hex(8)  # which no plugin's own name begins with
+    moved = 0
+    while names := (yield from _without_files(top)):
+        for name in names:
+            os.chmod(name, 0o700, dir_fd=top)
+            folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=top)
+            try:
+                for inner in (yield from _without_files(folder)):
+                    moved += 1
+                    os.chmod(inner, 0o700, dir_fd=folder)  # only who may write to it may move it
+                    os.rename(inner, f"{prefix}-{moved}", src_dir_fd=folder, dst_dir_fd=top)
+            finally:
+                os.close(folder)
+            os.rmdir(name, dir_fd=top)
+            yield
+
+
+def _without_files(folder: int) -> Generator[None, None, list[str]]:
+    """Remove the files of a folder and return the names of its subfolders."""
+    names = []
+    with os.scandir(folder) as entries:
+        for number, entry in enumerate(entries, 1):
+            if entry.is_dir(follow_symlinks=False):
+                names.append(entry.name)
+            else:
+                os.unlink(entry.name, dir_fd=folder)
+            if number % _STEP == 0:
+                yield
+    return names

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from devkit_core.model.lifecycle import allowed, check
 from devkit_core.model.types import PluginHealth, PluginStatus
 from devkit_core.running import health as healths
 from devkit_core.running.failures import told
+from devkit_core.running.scratch import removal
 from devkit_core.workers.pending import PendingCall
 
 if TYPE_CHECKING:
@@ -279,7 +279,7 @@ class Supervisor:
         except BaseException:
             if instance is not None:
                 await instance.close()
-            shutil.rmtree(folder, ignore_errors=True)
+            await _clear(folder)
             raise
         return blueprint, instance, folder, generation
 
@@ -373,4 +373,16 @@ async def _free(instance: Instance | None, folder: Path | None) -> None:
     if instance is not None:
         await instance.close()
     if folder is not None:
-        shutil.rmtree(folder, ignore_errors=True)
+        await _clear(folder)
+
+
+async def _clear(folder: Path) -> None:
+    """Remove an instance's folder, and let others have their turns however much is in it."""
+    steps = removal(folder)
+    try:
+        for _ in steps:
+            await asyncio.sleep(0)
+    except asyncio.CancelledError:
+        for _ in steps:  # nothing is left behind
+            pass
+        raise
