@@ -91,7 +91,14 @@ def test_a_runtime_that_nobody_knows_names_no_distribution():
 
 
 def test_the_loaders_named_are_those_that_the_factory_names():
-    assert {name.removesuffix("-runtime"): dist for name, dist in _LOADERS.items()} == DISTRIBUTIONS
+    named = {name.removesuffix("-runtime"): dist.strip('"').split("[")[0] for name, dist in _LOADERS.items()}
+    assert named == DISTRIBUTIONS
+
+
+def test_a_runtime_that_its_loader_did_not_find_comes_with_an_extra():
+    error = failure(solve(plugin("a", "1.0.0", "node-runtime >=22"), runtimes={}), "a")
+    assert error.message == "a needs node-runtime >=22, but nothing here provides node-runtime"
+    assert error.hint == 'pip install "devkit-loader-node[node]"'
 
 
 def test_runtimes_have_versions():

@@ -14,7 +14,7 @@ __all__ = ["Reasons"]
 # Only distributions that exist: a name made up from a manifest's text would be a stranger's to register.
 _LOADERS = {
     "python-runtime": "devkit-loader-python",
-    "node-runtime": "devkit-loader-node",
+    "node-runtime": '"devkit-loader-node[node]"',  # with Node.js: it may be what is missing, or too old
     "native-runtime": "devkit-loader-native",
     "wasm-runtime": "devkit-loader-wasm",
 }
@@ -132,7 +132,7 @@ class Reasons:
             message = f"{missing} can't be used: {self._unusable[missing]}"
             hint = f"`devkit plugin info {missing}` says more."
         elif distribution is not None:
-            message, hint = f"no loader that provides {missing} is installed", f"pip install {distribution}"
+            message, hint = f"nothing here provides {missing}", f"pip install {distribution}"
         elif missing.endswith("-runtime"):
             message, hint = f"nothing provides {missing}", "An extension that brings this runtime is missing."
         else:
