@@ -42,6 +42,10 @@ COMMANDS = {
     "plugin-permissions-diff/1": ("plugin", "permissions", "diff", "three"),
     "store-gc/1": ("store", "gc"),
     "store-verify/1": ("store", "verify"),
+    "plugin-config/1": ("plugin", "config", "one"),
+    "plugin-config-value/1": ("plugin", "config", "one", "get", "size"),
+    "plugin-config-set/1": ("plugin", "config", "one", "set", "size", "3"),
+    "plugin-config-unset/1": ("plugin", "config", "one", "unset", "size"),
     "plugin-permissions/1": ("plugin", "permissions", "show", "one"),
     "plugin-grant/1": ("plugin", "permissions", "grant", "one", "system:info"),
     "plugin-revoke/1": ("plugin", "permissions", "revoke", "one", "--all"),
@@ -84,6 +88,8 @@ def test_every_schema_is_described():
 @pytest.mark.parametrize("schema", COMMANDS)
 def test_its_keys_are_those_described(project, data, schema):
     more = '[[capabilities]]\ncapability = "Testing"\n[permissions]\npermissions = ["system:info"]'
+    if schema.startswith("plugin-config"):
+        more += '\n[config.size]\ntype = "integer"\ndefault = 1'
     project.plugin("one", more=more)
     for folder, version in (("older", "0.9.0"), ("newer", "1.0.0")):
         made = project.plugin("three", parent=project.home / folder, version=version)

@@ -81,7 +81,7 @@ class PluginSettings:
         Return the value and the file. Raises NotFound for what is no setting, ConfigError for a value that
         it can't have, StateError where the file can't be written; the file is then as it was.
         """
-        which, secret = self._known(manifest, key)
+        which, secret = self.known(manifest, key)
         path, place = self.file(manifest.id, secret=secret), Place("command-line", key=key)
         try:
             value = from_text(which, text)
@@ -99,7 +99,7 @@ class PluginSettings:
 
     def unset(self, manifest: Manifest, key: str, *, dry_run: bool = False) -> tuple[bool, Path]:
         """Take one setting out of the user's file; return whether it was there, and the file."""
-        secret = self._known(manifest, key)[1]
+        secret = self.known(manifest, key)[1]
         path = self.file(manifest.id, secret=secret)
         values = self._content(path, manifest.id, secret=secret)[0]
         there = _reached(values, key)
@@ -107,8 +107,8 @@ class PluginSettings:
             self._write(path, key, None, secret)
         return there, path
 
-    def _known(self, manifest: Manifest, key: str) -> tuple[ConfigField, bool]:
-        """Return the setting of a dotted key, and whether it is a secret."""
+    def known(self, manifest: Manifest, key: str) -> tuple[ConfigField, bool]:
+        """Return the setting of a dotted key, and whether it is a secret; raises NotFound."""
         which = field_at(manifest.config, key)
         if which is None:
             names = ", ".join(sorted(manifest.config))
@@ -221,7 +221,7 @@ class PluginSettings:
             if (text := self._environ.get(variable)) is not None:
                 read(each, name, text, Origin("environment", variable=variable))
         for key, text in self._given.get(plugin, {}).items():
-            read(self._known(manifest, key)[0], key, text, Origin("command-line"))
+            read(self.known(manifest, key)[0], key, text, Origin("command-line"))
         if problems:
             raise refused(plugin, problems)
         return layers
@@ -301,3 +301,5 @@ def _put(table: Any, parts: list[str], value: Any) -> None:
             return
         table[first] = {}
     _put(table[first], rest, value)
+    if value is None and not table[first]:
+        del table[first]

@@ -197,8 +197,8 @@ def _defaults(fields: Mapping[str, ConfigField]) -> dict[str, Any]:
         inner = _defaults(each.fields)
         if each.default is not None:
             found[name] = _filled(each, plain(each.default))
-        elif inner:
-            found[name] = inner
+        elif inner and not any(missing(each.fields, inner)):
+            found[name] = inner  # a table that nobody gives and that would lack something isn't there
     return found
 
 

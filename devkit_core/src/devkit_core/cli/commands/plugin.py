@@ -39,6 +39,7 @@ _CHILDREN = {
     "verify": Child(f"{_HERE}.plugin_package:verify", "Check a package or an installed plugin."),
     "lock": Child(f"{_HERE}.plugin_package:lock", "Write what is installed to the project's devkit.lock."),
     "sync": Child(f"{_HERE}.plugin_package:sync", "Install exactly what the project's devkit.lock says."),
+    "config": Child(f"{_HERE}.plugin_config:config", "Show and change a plugin's own settings."),
     "permissions": Child(f"{_HERE}.plugin_permissions:permissions", "Show, grant and revoke permissions."),
 }
 

@@ -12,6 +12,7 @@ from typing import IO, Any
 
 import click
 
+from devkit_core.catalog.plugin_settings import given_texts
 from devkit_core.cli import eventloop
 from devkit_core.cli.errors import render
 from devkit_core.cli.exit_codes import Exit
@@ -45,6 +46,7 @@ class _Call:
         'devkit plugin run test-plugin "hello world"',
         "echo '{\"a\": 1}' | devkit plugin run json-tools -",
         "devkit plugin run todo-scanner --file src/main.py",
+        "devkit plugin run my-plugin --set line_length=100 --file plugin.py",
         'devkit plugin run --all-with CodeAnalysis "x = 1  # TODO: name it"',
         "devkit plugin run test-plugin -- --starts-with-a-dash",
     ),
@@ -66,6 +68,9 @@ class _Call:
     help="Run every enabled plugin that has it; the first argument is then the input.",
 )
 @click.option(
+    "--set", "given", multiple=True, metavar="KEY=VALUE", help="A setting of the plugin's own, for this run."
+)
+@click.option(
     "--allow-unconfined",
     is_flag=True,
     help="Run even where this machine can't enforce what wasn't granted.",
@@ -82,6 +87,7 @@ def run(
     function: str | None,
     timeout: float | None,
     wanted: str | None,
+    given: tuple[str, ...],
     allow_unconfined: bool,
 ) -> None:
     """Run a plugin on INPUT and write what it returned to stdout, unchanged.
@@ -96,11 +102,20 @@ def run(
     if len(words) > 1 or (words and file is not None):
         raise UsageError("there is more than one input", hint="give one: an argument, `-`, or --file")
     config = session.settings.config
-    given = _input(words[0] if words else None, file, config.max_payload_mb << 20)
-    call = _Call(given, function, timeout)
+    input = _input(words[0] if words else None, file, config.max_payload_mb << 20)
+    call = _Call(input, function, timeout)
     if allow_unconfined:
         config = replace(config, allow_unconfined=True)
-    manager = PluginManager(config, places=session.places, extensions=session.extensions, control=False)
+    values = given_texts(given)
+    if values and plugin is None:
+        raise UsageError("--set is for one plugin", hint="devkit plugin run ID --set KEY=VALUE")
+    manager = PluginManager(
+        config,
+        places=session.places,
+        extensions=session.extensions,
+        control=False,
+        plugin_values={plugin: values} if plugin is not None and values else None,
+    )
     if plugin is not None:
         eventloop.run(_run_one(session, manager, plugin, call))
     elif not eventloop.run(_run_all(session, manager, capability(wanted or ""), call)):
