@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import atexit
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Generic, Self, TypeVar, overload
 
@@ -19,6 +19,7 @@ from devkit_core.model.types import Discovered, PluginHealth, PluginInfo
 from devkit_core.running.background import Background
 from devkit_core.running.handle import PluginHandle as AsyncHandle
 from devkit_core.running.mapping import IN_FLIGHT, Outcome
+from devkit_core.running.thread_calls import ThreadCalls
 
 __all__ = ["Events", "PluginHandle", "PluginManager"]
 
@@ -92,6 +93,9 @@ class PluginHandle:
     def __init__(self, handle: AsyncHandle, background: Background) -> None:
         self._handle = handle
         self._background = background
+        self._calls = ThreadCalls(handle, background) if not handle.has_middleware else None
+        if self._calls is not None:
+            self.execute = self._calls.execute  # type: ignore[method-assign]  # saves a hop on every call
 
     @property
     def id(self) -> str:
@@ -151,6 +155,8 @@ class PluginHandle:
         input's outcome; `Outcome.result()` raises it. `timeout` counts, in seconds, from when a call is the
         oldest in flight. Leaving the loop early cancels what is in flight.
         """
+        if self._calls is not None:
+            return self._calls.map(inputs, ordered=ordered, timeout=timeout, in_flight=in_flight)
         return self._taken(
             lambda: self._handle.map(inputs, ordered=ordered, timeout=timeout, in_flight=in_flight)
         )
@@ -182,9 +188,16 @@ class PluginManager:
         extensions: Extensions | None = None,
         sources: Sequence[Source] | None = None,
         control: bool = True,
+        plugin_values: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self._manager = asynchronous.PluginManager(
-            config, places=places, extensions=extensions, sources=sources, control=control
+            config,
+            places=places,
+            extensions=extensions,
+            sources=sources,
+            control=control,
+            plugin_values=plugin_values,
+            threads=True,
         )
         self._background = Background("devkit")
         atexit.register(self.close)

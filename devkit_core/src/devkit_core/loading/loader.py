@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from devkit_core.sandbox.authority import Authority
     from devkit_core.sandbox.plan import Limits
     from devkit_core.sandbox.probe import Enforcement
+    from devkit_core.workers.blocking_channel import BlockingChannel
     from devkit_core.workers.deadlines import Deadlines
     from devkit_core.workers.pending import PendingCall
 
@@ -65,7 +66,8 @@ class LoadRequest:
     `ended` is called once when an instance that was initialized ends by itself, with why and with the
     calls that it had not started: they are submitted again to the next instance.
     `config` holds the values of the plugin's own settings, None where its manifest has none; secrets are
-    among them, so they are never logged.
+    among them, so they are never logged. `threads` says that threads of the host's wait for calls, so that
+    an instance with a `lane` saves them the way through the event loop.
     """
 
     id: str
@@ -86,6 +88,7 @@ class LoadRequest:
     log: Callable[[str, str], None]
     ended: Callable[[DevKitError | None, list[PendingCall]], None]
     config: Mapping[str, Any] | None = field(default=None, repr=False)
+    threads: bool = False
 
 
 class Instance(ABC):
@@ -98,6 +101,8 @@ class Instance(ABC):
     functions: Mapping[str, int]
     #: the worker's process id, None in-process
     pid: int | None = None
+    #: what takes calls of threads directly, where there is such
+    lane: BlockingChannel | None = None
     #: whether its initialize is given the request's `config`; else a plugin that has settings is refused
     takes_config: bool = False
 

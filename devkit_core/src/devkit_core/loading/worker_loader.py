@@ -48,6 +48,7 @@ class WorkerInstance(Instance):
         self.takes_config = worker.takes_config
         self.functions = worker.hello.functions
         self.pid = worker.process.pid
+        self.lane = worker.lane
         self.submit = worker.submit  # type: ignore[method-assign]  # saves a hop on every call
 
     async def initialize(self, seconds: float) -> None:
@@ -111,7 +112,14 @@ class WorkerLoader(Loader):
         spec = made if isinstance(made, WorkerSpec) else await made
         message, environment = self._confinement(request, spec)
         broker, theirs = self._broker(request)
-        worker = Worker(request.id, request.deadlines, request.payload_limit, request.log, request.ended)
+        worker = Worker(
+            request.id,
+            request.deadlines,
+            request.payload_limit,
+            request.log,
+            request.ended,
+            threads=request.threads,
+        )
         try:
             await worker.start(
                 self._zygote,

@@ -23,45 +23,62 @@ class Background:
     """
 
     def __init__(self, name: str) -> None:
-        self._loop = asyncio.new_event_loop()
+        self.loop = asyncio.SelectorEventLoop()  # threads compare its clock with time.monotonic
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._closing = threading.Lock()
         self._thread.start()
 
     def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
+        asyncio.set_event_loop(self.loop)
         try:
-            self._loop.run_forever()
-            left = asyncio.all_tasks(self._loop)
+            self.loop.run_forever()
+            left = asyncio.all_tasks(self.loop)
             for task in left:
                 task.cancel()
             if left:
-                self._loop.run_until_complete(asyncio.wait(left))
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-            self._loop.run_until_complete(self._loop.shutdown_default_executor())
+                self.loop.run_until_complete(asyncio.wait(left))
+            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+            self.loop.run_until_complete(self.loop.shutdown_default_executor())
         finally:
-            self._loop.close()
+            self.loop.close()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether this is the loop's own thread, which must not wait."""
+        return threading.current_thread() is self._thread
+
+    @staticmethod
+    def blocked() -> UsageError:
+        """Return the error of a wait in the loop's own thread: it would wait for itself for ever."""
+        return UsageError(
+            "a blocking call from the manager's own thread, as in a callback",
+            code="blocking-in-callback",
+            hint="hand the work to another thread",
+        )
+
+    def soon(self, function: Callable[[], object]) -> None:
+        """Call a function in the loop's thread, without a wait; raises LoadError once closed."""
+        try:
+            self.loop.call_soon_threadsafe(function)
+        except RuntimeError:
+            raise _closed() from None
 
     def start(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         """Start a coroutine and return its future; raises LoadError once closed."""
         try:
-            return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+            return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
         except RuntimeError:
             coroutine.close()
-            raise LoadError("the manager is closed", code="manager-closed") from None
+            raise _closed() from None
 
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine and return what it returns; an interrupt of the wait cancels it.
 
-        Raises UsageError where the loop's own thread waits: it would wait for itself for ever.
+        Raises UsageError where the loop's own thread waits.
         """
-        if threading.current_thread() is self._thread:
+        if self.is_current:
             coroutine.close()
-            raise UsageError(
-                "a blocking call from the manager's own thread, as in a callback",
-                code="blocking-in-callback",
-                hint="hand the work to another thread",
-            )
+            raise self.blocked()
         future = self.start(coroutine)
         try:
             return future.result()
@@ -82,7 +99,7 @@ class Background:
     def finish(self, coroutine: Coroutine[Any, Any, object]) -> None:
         """Run a coroutine that tidies up: without a wait in the loop's own thread, not at all once closed."""
         with contextlib.suppress(LoadError):
-            if threading.current_thread() is self._thread:
+            if self.is_current:
                 self.start(coroutine)
             else:
                 self.wait(coroutine)
@@ -90,6 +107,10 @@ class Background:
     def close(self) -> None:
         """End the loop and its thread; may be called again, by any thread but its own."""
         with self._closing:
-            if not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(self._loop.stop)
+            if not self.loop.is_closed():
+                self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join()
+
+
+def _closed() -> LoadError:
+    return LoadError("the manager is closed", code="manager-closed")

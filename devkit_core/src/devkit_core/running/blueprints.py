@@ -116,6 +116,8 @@ class Blueprints:
         read: Callable[[Path], Manifest],
         settings: Callable[[Manifest], PluginConfig],
         enforcement: Enforcement | None = None,
+        *,
+        threads: bool = False,
     ) -> None:
         self._config = config
         self._extensions = extensions
@@ -127,6 +129,7 @@ class Blueprints:
         self._settings = settings
         self._enforcement = enforcement or probe()
         self._cwd = Path.cwd()
+        self._threads = threads
 
     def reader(self, found: Discovered) -> Callable[[], Blueprint]:
         """Return what reads this plugin's blueprint from its folder, each time it is called."""
@@ -181,6 +184,7 @@ class Blueprints:
                 log=self._logs.writer(plugin),
                 ended=ended,
                 config=values.values if values is not None else None,
+                threads=self._threads,
             )
 
         return Blueprint(

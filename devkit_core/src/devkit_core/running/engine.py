@@ -33,7 +33,8 @@ class Engine:
     """The parts that supervisors share: deadlines, blueprints, scratch folders, hot reload.
 
     `found` returns what is known of a plugin when its files are read; `stays` says that the host runs on
-    and doesn't end with one command, so that changed files matter.
+    and doesn't end with one command, so that changed files matter; `threads`
+    that calls come from other threads than the event loop's.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Engine:
         roster: Roster,
         *,
         stays: bool,
+        threads: bool,
     ) -> None:
         self._extensions = extensions
         self._roster = roster
@@ -56,7 +58,7 @@ class Engine:
         self._scratch = ScratchRoot(places.runtime)
         self._deadlines = Deadlines(asyncio.get_running_loop())
         self._blueprints = Blueprints(
-            config, extensions, state, self._deadlines, logs, places.cache, read, settings
+            config, extensions, state, self._deadlines, logs, places.cache, read, settings, threads=threads
         )
         self.wrappers = extensions.call_wrappers()
         self._reload: HotReload | None = None

@@ -60,6 +60,16 @@ class PluginHandle:
         """The process id of its worker, None where it has none now."""
         return self._supervisor.pid
 
+    @property
+    def supervisor(self) -> Supervisor:
+        """What keeps the plugin running; for those who make calls without this handle's event loop."""
+        return self._supervisor
+
+    @property
+    def has_middleware(self) -> bool:
+        """Whether calls have to go through extensions' middleware, in the event loop."""
+        return self._wrapped is not None
+
     async def execute(self, input: str | bytes = "", timeout: float | None = None) -> str | bytes:
         """Run the plugin's `execute` and return what it returned, text as `str`, anything else as `bytes`.
 
@@ -72,7 +82,7 @@ class PluginHandle:
             except UnicodeEncodeError:
                 raise self._no_text() from None
         else:
-            data, text = self._bytes(input)
+            data, text = self.encode(input)
         if len(data) > self._limit:
             raise self._too_large(len(data))
         if self._wrapped is not None:
@@ -85,7 +95,7 @@ class PluginHandle:
 
     async def call(self, function: str, input: str | bytes = "", timeout: float | None = None) -> str | bytes:
         """Run one of the functions that the manifest's `[functions]` names: JSON text in, JSON text out."""
-        data, text = self._bytes(input)
+        data, text = self.encode(input)
         request = Call(self.id, function, data, text, timeout)
         return (await (self._wrapped or self._perform)(request)).value
 
@@ -97,7 +107,7 @@ class PluginHandle:
         The plugin is held up while items are not taken. Leaving the loop early cancels the call. Where a
         `devkit_call` middleware is installed it sees the whole answer, which then is the one item.
         """
-        data, text = self._bytes(input)
+        data, text = self.encode(input)
         if self._wrapped is not None:
             yield (await self._wrapped(Call(self.id, "execute", data, text, timeout))).value
             return
@@ -133,7 +143,7 @@ class PluginHandle:
             return self._supervisor.timeout if given is None else given
 
         def begin(input: str | bytes) -> tuple[int, asyncio.Future[Result]]:
-            data, text = self._bytes(input)
+            data, text = self.encode(input)
             if self._wrapped is not None:
                 request = Call(self.id, "execute", data, text, timeout)
                 return len(data), asyncio.ensure_future(self._wrapped(request))
@@ -154,7 +164,8 @@ class PluginHandle:
         supervisor.submit(call)
         return await call
 
-    def _bytes(self, input: Any) -> tuple[bytes, bool]:
+    def encode(self, input: Any) -> tuple[bytes, bool]:
+        """Return an input's bytes and whether they are text; raises UsageError or PayloadTooLarge."""
         if isinstance(input, str):
             try:
                 data, text = input.encode(), True

@@ -22,6 +22,7 @@ from devkit_core.workers.pending import PendingCall
 if TYPE_CHECKING:
     from devkit_core.loading.loader import Instance
     from devkit_core.running.blueprints import Blueprint, Times
+    from devkit_core.workers.blocking_channel import BlockingChannel
 
 __all__ = ["Supervisor"]
 
@@ -81,6 +82,11 @@ class Supervisor:
     def pid(self) -> int | None:
         """The worker's process id, where there is one now."""
         return self._instance.pid if self._instance else None
+
+    @property
+    def lane(self) -> BlockingChannel | None:
+        """What takes calls of threads directly now."""
+        return self._instance.lane if self._instance is not None else None
 
     def move(self, status: PluginStatus) -> None:
         """Go to another state and say so; raises LifecycleError where the table has no such move."""

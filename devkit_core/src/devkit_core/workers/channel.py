@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable
 
@@ -26,9 +27,20 @@ class Channel(asyncio.BufferedProtocol):
         self._broken: str | None = None
         self._out: list[bytes] = []
         self.transport: asyncio.Transport | None = None
+        self.guard = contextlib.nullcontext()
         self.connection = Connection(self._write, self._violation, control, limit)
         self.get_buffer = self.connection.get_buffer  # type: ignore[method-assign]
         self.buffer_updated = self.connection.received  # type: ignore[method-assign,assignment]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether frames can be sent."""
+        return self.transport is not None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a call is on its way."""
+        return bool(self.connection.sent or self.connection.queued)
 
     async def open(self, sock: socket.socket) -> None:
         """Take over the host's end of the socket pair."""
@@ -53,6 +65,18 @@ class Channel(asyncio.BufferedProtocol):
     def send(self, frame: bytes) -> None:
         """Write a control frame."""
         self._write(frame)
+
+    def expired(self, now: float) -> list[PendingCall]:
+        """Return the calls whose time is over."""
+        return [call for call in self.connection.expired(now) if isinstance(call, PendingCall)]
+
+    def leave(self, last: int | None) -> tuple[list[PendingCall], list[PendingCall]]:
+        """Take all calls away, as the connection does."""
+        started, waiting = self.connection.leave(last)
+        return (
+            [call for call in started if isinstance(call, PendingCall)],
+            [call for call in waiting if isinstance(call, PendingCall)],
+        )
 
     def _abandon(self, call: PendingCall) -> None:
         self.connection.cancel(call, self._loop.time())

@@ -1,0 +1,148 @@
+"""Calls of one plugin from threads, past the event loop where that can be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from time import monotonic
+from typing import Any
+
+from devkit_core.errors import DevKitError
+from devkit_core.running.background import Background
+from devkit_core.running.handle import PluginHandle
+from devkit_core.running.mapping import WINDOW, Outcome, check_bound
+from devkit_core.workers.blocking_call import BlockingCall, CallGroup, wait
+
+__all__ = ["ThreadCalls"]
+
+
+class ThreadCalls:
+    """Makes a plugin's calls for any thread; only where there is no middleware."""
+
+    def __init__(self, handle: PluginHandle, background: Background) -> None:
+        self._handle = handle
+        self._supervisor = handle.supervisor
+        self._background = background
+        self._plugin = handle.id
+        self._tally = handle.supervisor.tally
+
+    def execute(self, input: str | bytes = "", timeout: float | None = None) -> str | bytes:
+        """Run the plugin's `execute` and return what it returned, text as `str`, anything else as `bytes`."""
+        data, text = self._handle.encode(input)
+        supervisor = self._supervisor
+        call = BlockingCall(
+            self._plugin, 0, data, text, supervisor.timeout if timeout is None else timeout, self._tally
+        )
+        lane = supervisor.lane
+        if lane is None or not lane.perform(call):
+            self._hand_over([call])
+            call.wait()
+        return call.result().value
+
+    def map(
+        self, inputs: Iterable[str | bytes], *, ordered: bool, timeout: float | None, in_flight: int
+    ) -> Iterator[Outcome]:
+        """Yield an outcome for every input, as `map_calls` does."""
+        check_bound(in_flight)
+        source = iter(inputs)
+        group = CallGroup()
+        pending: list[BlockingCall] = []
+        position = held = 0
+        ended = False
+        try:
+            while True:
+                group.finished = False
+                fresh: list[BlockingCall] = []
+                while not ended and len(pending) < in_flight and held < WINDOW:
+                    try:
+                        input = next(source)
+                    except StopIteration:
+                        ended = True
+                        break
+                    call = self._make(input, timeout, group)
+                    call.position = position
+                    position += 1
+                    held += len(call.data)
+                    pending.append(call)
+                    if not call.finished:
+                        fresh.append(call)
+                if fresh:
+                    self._start(fresh)
+                finished = _take_finished(pending, ordered)
+                for call in finished:
+                    held -= len(call.data)
+                    yield _outcome(call)
+                if finished:
+                    continue
+                if not pending:
+                    return
+                self._wait(pending[0], group, timeout)
+        finally:
+            for call in pending:
+                call.give_up()
+
+    def _make(self, input: Any, timeout: float | None, group: CallGroup) -> BlockingCall:
+        supervisor = self._supervisor
+        try:
+            data, text = self._handle.encode(input)
+        except DevKitError as error:
+            call = BlockingCall(self._plugin, 0, b"", False, math.inf, self._tally, group)
+            call.error, call.finished = error, True
+            return call
+        # what runs in this process reads its time limit when it begins
+        seconds = math.inf if supervisor.pid is not None else self._seconds(timeout)
+        return BlockingCall(self._plugin, 0, data, text, seconds, self._tally, group)
+
+    def _seconds(self, timeout: float | None) -> float:
+        return self._supervisor.timeout if timeout is None else timeout
+
+    def _start(self, calls: list[BlockingCall]) -> None:
+        lane = self._supervisor.lane
+        if lane is None or not lane.start(calls):
+            self._hand_over(calls)
+
+    def _hand_over(self, calls: list[BlockingCall]) -> None:
+        """Let the event loop have calls that no channel takes now."""
+        if self._background.is_current:
+            raise self._background.blocked()
+        proxies = [call.hand_over(self._background.loop) for call in calls]
+
+        def submit() -> None:
+            for proxy in proxies:
+                self._supervisor.submit(proxy)
+
+        self._background.soon(submit)
+
+    def _wait(self, oldest: BlockingCall, group: CallGroup, timeout: float | None) -> None:
+        """Wait until any is answered, or the time of the oldest is over, which ends it."""
+        if oldest.deadline == math.inf:
+            oldest.arm(monotonic() + self._seconds(timeout))
+        wait(group, oldest, oldest.deadline)
+        if not group.finished and not oldest.finished:
+            oldest.give_up(oldest.overdue())
+
+
+def _take_finished(pending: list[BlockingCall], ordered: bool) -> list[BlockingCall]:
+    """Take out the calls whose outcome may be told."""
+    if ordered:
+        count = 0
+        for call in pending:
+            if not call.finished:
+                break
+            count += 1
+        finished = pending[:count]
+        del pending[:count]
+        return finished
+    finished = [call for call in pending if call.finished]
+    if finished:
+        pending[:] = [call for call in pending if not call.finished]
+    return finished
+
+
+def _outcome(call: BlockingCall) -> Outcome:
+    if call.answer is not None:
+        return Outcome(call.position, call.answer.value, None)
+    if not isinstance(call.error, DevKitError):
+        call.result()  # raises: no plugin's error, but a fault of ours
+    assert isinstance(call.error, DevKitError)
+    return Outcome(call.position, None, call.error)

@@ -1,0 +1,65 @@
+"""A call of the event loop's on a channel that threads read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from devkit_core.protocol.messages import Failure, Result
+from devkit_core.workers.pending import PendingCall, StreamingCall
+
+__all__ = ["Carried"]
+
+
+class Carried:
+    """A call of the event loop's, as the connection needs it: whoever reads, the loop hears of it."""
+
+    __slots__ = ("call", "data", "forget", "function", "loop", "streams", "text")
+
+    def __init__(
+        self, call: PendingCall, loop: asyncio.AbstractEventLoop, forget: Callable[[PendingCall], object]
+    ) -> None:
+        self.call = call
+        self.function = call.function
+        self.data = call.data
+        self.text = call.text
+        self.streams = isinstance(call, StreamingCall)
+        self.loop = loop
+        self.forget = forget
+
+    @property
+    def deadline(self) -> float:
+        return self.call.deadline
+
+    @deadline.setter
+    def deadline(self, moment: float) -> None:
+        self.call.deadline = moment
+
+    @property
+    def id(self) -> int:
+        return self.call.id
+
+    @id.setter
+    def id(self, number: int) -> None:
+        self.call.id = number
+
+    def done(self) -> bool:
+        return self.call.done()
+
+    def result(self) -> Result:
+        return self.call.result()
+
+    def set_result(self, result: Result) -> None:
+        self.forget(self.call)
+        self.loop.call_soon_threadsafe(self._tell, self.call.set_result, result)
+
+    def fail(self, failure: Failure) -> None:
+        self.forget(self.call)
+        self.loop.call_soon_threadsafe(self._tell, self.call.fail, failure)
+
+    def item(self, data: bytes, text: bool) -> None:
+        self.loop.call_soon_threadsafe(self._tell, self.call.item, data, text)
+
+    def _tell(self, tell: Callable[..., object], *what: object) -> None:
+        if not self.call.done():
+            tell(*what)
