@@ -7,7 +7,6 @@ import contextlib
 import fcntl
 import mmap
 import os
-import signal
 import socket
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,16 +18,14 @@ from devkit_core.errors import (
     InitializeFailed,
     LoadError,
     PermissionDenied,
-    ProtocolViolation,
-    ResourceExhausted,
     WorkerCrashed,
 )
 from devkit_core.protocol.frames import FrameError, Kind, encode
 from devkit_core.protocol.handshake import agree, configure, initialize, welcome
 from devkit_core.protocol.messages import Hello, read_failure, read_hello
-from devkit_core.workers.blocking_channel import BlockingChannel
 from devkit_core.workers.channel import Channel
 from devkit_core.workers.deadlines import Deadlines
+from devkit_core.workers.death import death
 from devkit_core.workers.output import Output
 from devkit_core.workers.pending import PendingCall
 from devkit_core.workers.zygote import Process, Zygote
@@ -46,9 +43,8 @@ _LINGER = 1.0
 class Worker:
     """A running worker.
 
-    With `threads` its channel, the `lane`, takes calls of other threads too. `ended` is called once, with why
-    it ended (None where it was asked to) and the calls that it had not started; those it had started have
-    failed by then.
+    `ended` is called once, with why it ended (None where it was asked to) and the calls that it had not
+    started; those it had started have failed by then.
     """
 
     def __init__(
@@ -58,8 +54,6 @@ class Worker:
         limit: int,
         log: Callable[[str, str], None],
         ended: Callable[[DevKitError | None, list[PendingCall]], None],
-        *,
-        threads: bool = False,
     ) -> None:
         self.plugin = plugin
         self.process: Process | None = None
@@ -69,10 +63,7 @@ class Worker:
         self._log = log
         self._ended = ended
         self._loop = asyncio.get_running_loop()
-        self.lane: BlockingChannel | None = None
-        if threads:
-            self.lane = BlockingChannel(limit, self._control, self._lost, lambda: deadlines.watch(self))
-        self._channel: Channel | BlockingChannel = self.lane or Channel(limit, self._control, self._lost)
+        self._channel = Channel(limit, self._control, self._lost)
         self._reply: asyncio.Future[bytes] | None = None
         self._pong: asyncio.Future[None] | None = None
         self._outputs: list[Output] = []
@@ -170,22 +161,17 @@ class Worker:
             return False
         reply = self._reply = self._loop.create_future()
         self._channel.send(configure(config))
-        either: set[asyncio.Future[Any]] = {reply, self._gone}
-        await asyncio.wait(either, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({reply, self._gone}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         self._reply = None
-        if reply.done():
-            try:
-                reply.result()
-            except DevKitError as error:
-                message = f"`{self.plugin}` refused its settings: {error.message}"
-                raise ConfigError(
-                    message, code="plugin-config-refused", plugin=self.plugin, hint=error.hint
-                ) from None
-            return True
         if self._gone.done():
             raise self._gone.result() or WorkerCrashed("the worker ended", plugin=self.plugin)
-        self.kill()
-        raise CallTimeout(f"`{self.plugin}` took its settings not within {seconds:g} s", plugin=self.plugin)
+        if not reply.done():
+            self.kill()
+            raise CallTimeout(f"`{self.plugin}` didn't take settings in {seconds:g} s", plugin=self.plugin)
+        if (error := reply.exception()) is not None:
+            message = f"`{self.plugin}` refused its settings: {error}"
+            raise ConfigError(message, code="plugin-config-refused", plugin=self.plugin)
+        return True
 
     async def ping(self, seconds: float) -> None:
         """Wait until the worker answers a ping; raises CallTimeout, or WorkerCrashed where it has ended."""
@@ -203,7 +189,7 @@ class Worker:
 
     async def shutdown(self, seconds: float) -> None:
         """Run the plugin's shutdown; what goes wrong is logged."""
-        if self._gone.done() or not self._channel.is_open:
+        if self._gone.done() or self._channel.transport is None:
             return
         self._closing = True
         self._reply = self._loop.create_future()
@@ -266,12 +252,9 @@ class Worker:
 
     def sweep(self, now: float) -> bool:
         """Fail overdue calls, and end the worker where one doesn't stop within its grace."""
-        with self._channel.guard:
-            return self._sweep(now)
-
-    def _sweep(self, now: float) -> bool:
         connection = self._channel.connection
-        for waiting in self._channel.expired(now):
+        for waiting in connection.expired(now):
+            assert isinstance(waiting, PendingCall)
             connection.cancel(waiting, now)
             waiting.abandon = None
             waiting.set_exception(
@@ -295,7 +278,7 @@ class Worker:
                     self._log("stderr", f"[ended: a cancelled call did not stop within {GRACE:g} s]")
                     self.kill()
                     return False
-        return self._channel.busy
+        return bool(connection.sent or connection.queued)
 
     async def drain(self, seconds: float) -> None:
         """Wait until no call is in flight, at most this long."""
@@ -354,9 +337,10 @@ class Worker:
         self._deadlines.forget(self)
         for output in self._outputs:
             output.drain()
-        started, waiting = self._channel.leave(self._last_begun())
-        why = None if self._closing else self._death(broken, status)
+        started, waiting = self._channel.connection.leave(self._last_begun())
+        why = None if self._closing else death(self.plugin, broken, status)
         for call in started:
+            assert isinstance(call, PendingCall)
             call.abandon = None
             call.set_exception(
                 why or WorkerCrashed(f"`{self.plugin}` was stopped during the call", plugin=self.plugin)
@@ -366,6 +350,7 @@ class Worker:
             self._page = None
         unstarted = []
         for call in waiting:
+            assert isinstance(call, PendingCall)
             call.abandon = None
             call.id = 0
             call.attempts += 1
@@ -380,34 +365,6 @@ class Worker:
         else:
             for call in unstarted:
                 call.set_exception(why or WorkerCrashed("the worker ended", plugin=self.plugin))
-
-    def _death(self, broken: str | None, status: int | None) -> DevKitError:
-        who = f"the worker of `{self.plugin}`"
-        if broken is not None:
-            return ProtocolViolation(
-                f"{who} broke the protocol and was ended: {broken}",
-                plugin=self.plugin,
-                hint="a plugin must leave file descriptor 3 to its worker",
-            )
-        if status is None:
-            return WorkerCrashed(f"{who} ended", plugin=self.plugin)
-        if status < 0:
-            number = -status
-            name = signal.Signals(number).name if number in {*signal.Signals} else f"signal {number}"
-            hint = "a system call that is never allowed" if number == signal.SIGSYS else None
-            if number == signal.SIGXCPU:
-                return ResourceExhausted(
-                    f"{who} used up its CPU time",
-                    code="cpu-limit",
-                    plugin=self.plugin,
-                    hint="raise max_cpu_seconds in [runtime.limits]",
-                )
-            return WorkerCrashed(
-                f"{who} was ended by {name}", signal=number, status=status, plugin=self.plugin, hint=hint
-            )
-        return WorkerCrashed(
-            f"{who} exited with status {status} during a call", status=status, plugin=self.plugin
-        )
 
     async def close(self) -> None:
         """End the worker and wait until it is gone; may be called at any time."""
