@@ -55,7 +55,8 @@ class PluginManager:
     found in; extensions' sources come on top. With `control` it is a host that runs on: the user's
     `devkit` reaches it from outside, and `hot_reload` swaps plugins whose files change. Without, it
     serves one program's calls alone. `plugin_values` are plugins' own settings as a command line gives
-    them: texts, by id and dotted key. Methods raise DevKitError, with a stable `code`.
+    them: texts, by id and dotted key. `threads` is for a host whose calls come from other threads than the
+    event loop's, as `blocking.PluginManager` is. Methods raise DevKitError, with a stable `code`.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class PluginManager:
         sources: Sequence[Source] | None = None,
         control: bool = True,
         plugin_values: Mapping[str, Mapping[str, str]] | None = None,
+        threads: bool = False,
     ) -> None:
         self.config = config if config is not None else PluginSystemConfig()
         self.places = places if places is not None else Places.find()
@@ -84,6 +86,7 @@ class PluginManager:
         )
         self._engine: Engine | None = None
         self._stays = control
+        self._threads = threads
         self._requests = Requests(self._roster, self._bus, self.logs, self.stats, self.reload, self.unload)
         self._control = ControlServer(self.places.runtime, self._requests.answer) if control else None
         self._started_at = time.time()
@@ -323,6 +326,7 @@ class PluginManager:
                 self._settings.read,
                 self._roster,
                 stays=self._stays,
+                threads=self._threads,
             )
         return self._engine.supervise(plugin, self._roster.found)
 

@@ -23,6 +23,7 @@ from devkit_core.errors import (
 from devkit_core.protocol.frames import FrameError, Kind, encode
 from devkit_core.protocol.handshake import agree, configure, initialize, welcome
 from devkit_core.protocol.messages import Hello, read_failure, read_hello
+from devkit_core.workers.blocking_channel import BlockingChannel
 from devkit_core.workers.channel import Channel
 from devkit_core.workers.deadlines import Deadlines
 from devkit_core.workers.death import death
@@ -43,8 +44,9 @@ _LINGER = 1.0
 class Worker:
     """A running worker.
 
-    `ended` is called once, with why it ended (None where it was asked to) and the calls that it had not
-    started; those it had started have failed by then.
+    With `threads` its channel, the `lane`, takes calls of other threads too. `ended` is called once, with why
+    it ended (None where it was asked to) and the calls that it had not started; those it had started have
+    failed by then.
     """
 
     def __init__(
@@ -54,6 +56,8 @@ class Worker:
         limit: int,
         log: Callable[[str, str], None],
         ended: Callable[[DevKitError | None, list[PendingCall]], None],
+        *,
+        threads: bool = False,
     ) -> None:
         self.plugin = plugin
         self.process: Process | None = None
@@ -63,7 +67,10 @@ class Worker:
         self._log = log
         self._ended = ended
         self._loop = asyncio.get_running_loop()
-        self._channel = Channel(limit, self._control, self._lost)
+        self.lane: BlockingChannel | None = None
+        if threads:
+            self.lane = BlockingChannel(limit, self._control, self._lost, lambda: deadlines.watch(self))
+        self._channel: Channel | BlockingChannel = self.lane or Channel(limit, self._control, self._lost)
         self._reply: asyncio.Future[bytes] | None = None
         self._pong: asyncio.Future[None] | None = None
         self._outputs: list[Output] = []
@@ -189,7 +196,7 @@ class Worker:
 
     async def shutdown(self, seconds: float) -> None:
         """Run the plugin's shutdown; what goes wrong is logged."""
-        if self._gone.done() or self._channel.transport is None:
+        if self._gone.done() or not self._channel.is_open:
             return
         self._closing = True
         self._reply = self._loop.create_future()
@@ -252,9 +259,12 @@ class Worker:
 
     def sweep(self, now: float) -> bool:
         """Fail overdue calls, and end the worker where one doesn't stop within its grace."""
+        with self._channel.guard:
+            return self._sweep(now)
+
+    def _sweep(self, now: float) -> bool:
         connection = self._channel.connection
-        for waiting in connection.expired(now):
-            assert isinstance(waiting, PendingCall)
+        for waiting in self._channel.expired(now):
             connection.cancel(waiting, now)
             waiting.abandon = None
             waiting.set_exception(
@@ -278,7 +288,7 @@ class Worker:
                     self._log("stderr", f"[ended: a cancelled call did not stop within {GRACE:g} s]")
                     self.kill()
                     return False
-        return bool(connection.sent or connection.queued)
+        return self._channel.busy
 
     async def drain(self, seconds: float) -> None:
         """Wait until no call is in flight, at most this long."""
@@ -337,10 +347,9 @@ class Worker:
         self._deadlines.forget(self)
         for output in self._outputs:
             output.drain()
-        started, waiting = self._channel.connection.leave(self._last_begun())
+        started, waiting = self._channel.leave(self._last_begun())
         why = None if self._closing else death(self.plugin, broken, status)
         for call in started:
-            assert isinstance(call, PendingCall)
             call.abandon = None
             call.set_exception(
                 why or WorkerCrashed(f"`{self.plugin}` was stopped during the call", plugin=self.plugin)
@@ -350,7 +359,6 @@ class Worker:
             self._page = None
         unstarted = []
         for call in waiting:
-            assert isinstance(call, PendingCall)
             call.abandon = None
             call.id = 0
             call.attempts += 1
