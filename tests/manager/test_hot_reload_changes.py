@@ -109,9 +109,8 @@ async def test_a_link_that_is_pointed_elsewhere(project, watching, tmp_path):
 
 
 async def test_a_burst_is_one_reload(changing):
-    for number in range(20):
+    for number in range(100):  # without a pause, so that a slow machine sees one burst too
         changing.write(SAYS.format(number))
-        await asyncio.sleep(0.01)
     await changing.until(EventKind.RELOAD_SUCCEEDED)
-    assert await changing.manager.execute("plain") == "19"
+    assert await changing.manager.execute("plain") == "99"
     assert changing.manager.stats("plain").reloads == 1

@@ -76,6 +76,19 @@ async def test_a_stranger_gets_no_answer(host, monkeypatch):
         assert await raw(host, b'{"op": "list"}\n') == b""
 
 
+async def test_a_folder_whose_path_is_too_long_for_a_socket(tmp_path, answers):
+    deep = tmp_path / ("long" * 20) / ("longer" * 10)
+    server = ControlServer(deep, answers)
+    await server.start()
+    (path,) = (deep / "hosts").iterdir()
+    host = Host(1, "", path)
+    assert "echo" in await asyncio.to_thread(ask, host, {"op": "x"})
+    assert [answer async for answer in follow(host, {"op": "count", "to": 1})] == [{"number": 0}]
+    path.rename(path.with_name("1-other.sock"))
+    assert [each.pid for each in await asyncio.to_thread(hosts, deep)] == [1]
+    await server.close()
+
+
 async def test_requests(host):
     assert await asyncio.to_thread(ask, host, {"op": "x", "id": "Ω"}) == {"echo": {"op": "x", "id": "Ω"}}
     refused = await asyncio.to_thread(ask, host, {"op": "bad"})

@@ -10,7 +10,7 @@ import secrets
 import socket
 import struct
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Container, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ Answer = Callable[[Reply], Awaitable[Reply | AsyncGenerator[Reply, None]]]
 
 _LINE = 1 << 20
 _FOLDER = "hosts"
+_ADDRESS = 100  # bytes; the kernel takes 107
 _SUFFIX = ".sock"
 
 
@@ -55,14 +56,28 @@ class ControlServer:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._folder.chmod(0o700)
-            self._server = await asyncio.start_unix_server(self._connected, self._path, limit=_LINE)
+            self._server = await asyncio.start_unix_server(self._connected, sock=self._bind(), limit=_LINE)
         except OSError as error:
             raise StateError(
                 f"the control socket {self._path} can't be made: {error.strerror or error}",
                 code="state-unwritable",
-                hint="set DEVKIT_HOME to a short, writable path, or PluginManager(control=False)",
+                hint="set DEVKIT_HOME to a writable folder, or PluginManager(control=False)",
             ) from error
-        os.chmod(self._path, 0o600)
+
+    def _bind(self) -> socket.socket:
+        """Return a socket that listens; only then it gets its name, or others took it for a dead one."""
+        made = self._path.with_suffix(".new")
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            with _address(made) as address:
+                listening.bind(address)
+            os.chmod(made, 0o600)
+            listening.listen(100)
+            os.rename(made, self._path)
+        except OSError:
+            listening.close()
+            raise
+        return listening
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -121,6 +136,12 @@ class ControlServer:
         if self._server is None:
             return
         server, self._server = self._server, None
+        # asyncio loses a connection that it accepts in the moment of the close: take no more, then close
+        with contextlib.suppress(RuntimeError, NotImplementedError):
+            for listening in server.sockets:
+                asyncio.get_running_loop().remove_reader(listening.fileno())
+        for _ in range(5):  # turns of the loop, until who has just connected is being served
+            await asyncio.sleep(0)
         server.close()
         for task in tuple(self._serving):
             task.cancel()
@@ -133,6 +154,19 @@ class ControlServer:
 async def _send(writer: asyncio.StreamWriter, reply: Reply) -> None:
     writer.write(json.dumps(reply).encode() + b"\n")
     await writer.drain()
+
+
+@contextlib.contextmanager
+def _address(path: Path) -> Iterator[str]:
+    """Yield a socket's address: its path, or a short way to it where that is too long for the kernel."""
+    if len(os.fsencode(path)) <= _ADDRESS:
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
 
 
 def _peer(sock: socket.socket) -> int:
@@ -156,7 +190,8 @@ def hosts(runtime: Path, known: Container[Path] = ()) -> list[Host]:
         with socket.socket(socket.AF_UNIX) as probe:
             probe.settimeout(1.0)
             try:
-                probe.connect(str(path))
+                with _address(path) as address:
+                    probe.connect(address)
             except ConnectionRefusedError:
                 with contextlib.suppress(OSError):
                     path.unlink()
@@ -181,7 +216,8 @@ def ask(host: Host, request: Reply, seconds: float = 30.0) -> dict[str, Any]:
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(seconds)
-            connection.connect(str(host.path))
+            with _address(host.path) as address:
+                connection.connect(address)
             connection.sendall(json.dumps(dict(request)).encode() + b"\n")
             with connection.makefile("rb") as file:
                 answer = json.loads(file.readline())
@@ -200,7 +236,8 @@ async def follow(host: Host, request: Reply) -> AsyncIterator[dict[str, Any]]:
     Raises StateError where it can't be reached.
     """
     try:
-        reader, writer = await asyncio.open_unix_connection(str(host.path), limit=_LINE)
+        with _address(host.path) as address:
+            reader, writer = await asyncio.open_unix_connection(address, limit=_LINE)
     except OSError as error:
         raise StateError(
             f"the host with process id {host.pid} can't be reached: {error}", code="host-unreachable"
