@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Generic, Self, TypeVar, overload
+from typing import Any, Generic, Self, TypeVar, overload
 
 from devkit_core import manager as asynchronous
 from devkit_core.config.places import Places
@@ -15,6 +15,7 @@ from devkit_core.events.stats import PluginStats, SystemStats
 from devkit_core.hooks.extensions import Extensions
 from devkit_core.loading.source import Source
 from devkit_core.manager import ScanReport
+from devkit_core.model.plugin_config import PluginConfig
 from devkit_core.model.types import Discovered, PluginHealth, PluginInfo
 from devkit_core.running.background import Background
 from devkit_core.running.handle import PluginHandle as AsyncHandle
@@ -200,6 +201,7 @@ class PluginManager:
             threads=True,
         )
         self._background = Background("devkit")
+        self._handles: dict[str, PluginHandle] = {}  # each stays valid, and fails where nothing is loaded
         atexit.register(self.close)
 
     # -- what there is
@@ -247,11 +249,21 @@ class PluginManager:
         """Record that a plugin may not be loaded, for this user, and unload it and what needs it."""
         self._background.wait(self._manager.disable(plugin))
 
+    # -- plugins' own settings
+
+    def plugin_config(self, plugin: str) -> PluginConfig:
+        """Return the settings of a plugin that are in force, loaded or not."""
+        return self._background.call(self._manager.plugin_config, plugin)
+
+    def configure(self, plugin: str, values: Mapping[str, Any]) -> PluginConfig:
+        """Set a plugin's settings while this host runs, and return those in force; None takes one back."""
+        return self._background.wait(self._manager.configure(plugin, values))
+
     # -- calls
 
     def execute(self, plugin: str, input: str | bytes = "", timeout: float | None = None) -> str | bytes:
         """Run a loaded plugin's `execute`; see PluginHandle.execute."""
-        return self._background.wait(self._manager.execute(plugin, input, timeout))
+        return self._loaded(plugin).execute(input, timeout)
 
     def map(
         self,
@@ -307,4 +319,8 @@ class PluginManager:
     # -- inside
 
     def _loaded(self, plugin: str) -> PluginHandle:
-        return PluginHandle(self._background.call(self._manager.handle, plugin), self._background)
+        handle = self._handles.get(plugin)
+        if handle is None:
+            made = PluginHandle(self._background.call(self._manager.handle, plugin), self._background)
+            handle = self._handles.setdefault(plugin, made)
+        return handle

@@ -43,6 +43,12 @@ class Background:
             self.loop.close()
 
     @property
+    def ident(self) -> int:
+        """The loop's thread, as `threading.get_ident` says there."""
+        assert self._thread.ident is not None
+        return self._thread.ident
+
+    @property
     def is_current(self) -> bool:
         """Whether this is the loop's own thread, which must not wait."""
         return threading.current_thread() is self._thread

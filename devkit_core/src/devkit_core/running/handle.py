@@ -183,6 +183,10 @@ class PluginHandle:
             raise self._too_large(len(data))
         return data, text
 
+    def seconds(self, timeout: float | None) -> float:
+        """Return a call's time limit, the plugin's own where none is given; raises UsageError."""
+        return self._supervisor.timeout if timeout is None else self._seconds(timeout)
+
     def _seconds(self, timeout: Any) -> float:
         """Return a time limit as it was given; raises UsageError where it is none."""
         if isinstance(timeout, (int, float)) and 0 < timeout < math.inf:

@@ -7,13 +7,15 @@ import math
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from devkit_core.errors import DevKitError, UsageError
+from devkit_core.errors import CallTimeout, DevKitError, UsageError
 from devkit_core.loading.call import Result
 
-__all__ = ["IN_FLIGHT", "WINDOW", "Outcome", "check_bound", "map_calls"]
+__all__ = ["IN_FLIGHT", "REPLACEMENT", "WINDOW", "Outcome", "check_bound", "map_calls"]
 
 #: calls of one map that are in flight where nobody says otherwise
 IN_FLIGHT = 64
+#: seconds more for the call behind one whose time ran out: its worker may have to be ended and replaced
+REPLACEMENT = 1.0
 #: bytes of input in flight, beyond which no further input is taken, however few calls they are
 WINDOW = 32 << 20
 
@@ -125,6 +127,7 @@ async def map_calls(
     source = _Inputs(inputs, wake.set)
     pending: list[_Pending] = []
     held = position = 0
+    more = 0.0
     try:
         while True:
             wake.clear()
@@ -143,12 +146,14 @@ async def map_calls(
             if finished := _take_finished(pending, ordered):
                 for each in finished:
                     held -= each.size
-                    yield each.outcome()
+                    outcome = each.outcome()
+                    more = REPLACEMENT if isinstance(outcome.error, CallTimeout) else 0.0
+                    yield outcome
                 continue
             if not pending and source.ended:
                 return
             if pending and getattr(pending[0].answer, "deadline", None) == math.inf:
-                pending[0].answer.deadline = loop.time() + seconds()  # type: ignore[attr-defined]
+                pending[0].answer.deadline = loop.time() + seconds() + more  # type: ignore[attr-defined]
             await wake.wait()
     finally:
         for each in pending:

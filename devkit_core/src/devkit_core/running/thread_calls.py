@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from _thread import get_ident
 from collections.abc import Iterable, Iterator
 from time import monotonic
 from typing import Any
 
-from devkit_core.errors import DevKitError
+from devkit_core.errors import CallTimeout, DevKitError
 from devkit_core.running.background import Background
 from devkit_core.running.handle import PluginHandle
-from devkit_core.running.mapping import WINDOW, Outcome, check_bound
+from devkit_core.running.mapping import REPLACEMENT, WINDOW, Outcome, check_bound
 from devkit_core.workers.blocking_call import BlockingCall, CallGroup, wait
 
 __all__ = ["ThreadCalls"]
@@ -25,14 +26,16 @@ class ThreadCalls:
         self._background = background
         self._plugin = handle.id
         self._tally = handle.supervisor.tally
+        self._loop_thread = background.ident
 
     def execute(self, input: str | bytes = "", timeout: float | None = None) -> str | bytes:
         """Run the plugin's `execute` and return what it returned, text as `str`, anything else as `bytes`."""
+        if get_ident() == self._loop_thread:
+            raise self._background.blocked()
         data, text = self._handle.encode(input)
         supervisor = self._supervisor
-        call = BlockingCall(
-            self._plugin, 0, data, text, supervisor.timeout if timeout is None else timeout, self._tally
-        )
+        seconds = supervisor.timeout if timeout is None else self._handle.seconds(timeout)
+        call = BlockingCall(self._plugin, 0, data, text, seconds, self._tally)
         lane = supervisor.lane
         if lane is None or not lane.perform(call):
             self._hand_over([call])
@@ -44,10 +47,14 @@ class ThreadCalls:
     ) -> Iterator[Outcome]:
         """Yield an outcome for every input, as `map_calls` does."""
         check_bound(in_flight)
+        self._handle.seconds(timeout)  # raises before anything is pulled
+        if get_ident() == self._loop_thread:
+            raise self._background.blocked()
         source = iter(inputs)
         group = CallGroup()
         pending: list[BlockingCall] = []
         position = held = 0
+        more = 0.0
         ended = False
         try:
             while True:
@@ -71,12 +78,13 @@ class ThreadCalls:
                 finished = _take_finished(pending, ordered)
                 for call in finished:
                     held -= len(call.data)
+                    more = REPLACEMENT if isinstance(call.error, CallTimeout) else 0.0
                     yield _outcome(call)
                 if finished:
                     continue
                 if not pending:
                     return
-                self._wait(pending[0], group, timeout)
+                self._wait(pending[0], group, timeout, more)
         finally:
             for call in pending:
                 call.give_up()
@@ -90,11 +98,8 @@ class ThreadCalls:
             call.error, call.finished = error, True
             return call
         # what runs in this process reads its time limit when it begins
-        seconds = math.inf if supervisor.pid is not None else self._seconds(timeout)
+        seconds = math.inf if supervisor.pid is not None else self._handle.seconds(timeout)
         return BlockingCall(self._plugin, 0, data, text, seconds, self._tally, group)
-
-    def _seconds(self, timeout: float | None) -> float:
-        return self._supervisor.timeout if timeout is None else timeout
 
     def _start(self, calls: list[BlockingCall]) -> None:
         lane = self._supervisor.lane
@@ -103,8 +108,6 @@ class ThreadCalls:
 
     def _hand_over(self, calls: list[BlockingCall]) -> None:
         """Let the event loop have calls that no channel takes now."""
-        if self._background.is_current:
-            raise self._background.blocked()
         proxies = [call.hand_over(self._background.loop) for call in calls]
 
         def submit() -> None:
@@ -113,10 +116,10 @@ class ThreadCalls:
 
         self._background.soon(submit)
 
-    def _wait(self, oldest: BlockingCall, group: CallGroup, timeout: float | None) -> None:
+    def _wait(self, oldest: BlockingCall, group: CallGroup, timeout: float | None, more: float) -> None:
         """Wait until any is answered, or the time of the oldest is over, which ends it."""
         if oldest.deadline == math.inf:
-            oldest.arm(monotonic() + self._seconds(timeout))
+            oldest.arm(monotonic() + self._handle.seconds(timeout) + more)
         wait(group, oldest, oldest.deadline)
         if not group.finished and not oldest.finished:
             oldest.give_up(oldest.overdue())
