@@ -164,6 +164,22 @@ async def test_system_exit_ends_the_call_not_the_worker(project):
     assert await handle.execute("pid") == before
 
 
+@pytest.mark.parametrize("kind", ["EOFError", "BrokenPipeError", "ConnectionResetError"])
+async def test_an_exception_like_that_of_a_lost_channel_is_the_plugins_own(project, kind):
+    handle = await project.load(f"""
+        import os
+        def execute(text: str) -> str:
+            if text == "raise":
+                raise {kind}("a peer of the plugin")
+            return str(os.getpid())
+    """)
+    before = await handle.execute("pid")
+    with pytest.raises(PluginRaised, match="a peer of the plugin") as caught:
+        await handle.execute("raise")
+    assert caught.value.kind == kind
+    assert await handle.execute("pid") == before
+
+
 @pytest.mark.parametrize(
     ("source", "error", "code"),
     [

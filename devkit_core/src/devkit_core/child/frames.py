@@ -89,6 +89,10 @@ def split(kind: int, flags: int, call: int, payload: bytes, size: int, last: int
         yield encode(CHUNK, flags | (last if end else 0), 0, call, view[at : at + size])
 
 
+class Gone(Exception):
+    """The host has closed the channel; a class that no plugin raises by accident."""
+
+
 class Wire:
     """A blocking socket that frames are read from and written to."""
 
@@ -97,13 +101,19 @@ class Wire:
         self.reader = Reader()
 
     def frames(self) -> list[Frame]:
-        """Wait for something and return the frames that are whole; raises EOFError at the end."""
+        """Wait for something and return the frames that are whole; raises Gone at the end."""
         while True:
-            count = self.sock.recv_into(self.reader.room())
+            try:
+                count = self.sock.recv_into(self.reader.room())
+            except ConnectionResetError:
+                count = 0
             if not count:
-                raise EOFError
+                raise Gone
             if found := list(self.reader.take(count)):
                 return found
 
     def send(self, data: bytes) -> None:
-        self.sock.sendall(data)
+        try:
+            self.sock.sendall(data)
+        except (BrokenPipeError, ConnectionResetError):
+            raise Gone from None

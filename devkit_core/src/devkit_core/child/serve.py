@@ -11,7 +11,7 @@ from struct import Struct
 from typing import Any
 
 from . import frames
-from .frames import Frame, Wire, encode, split
+from .frames import Frame, Gone, Wire, encode, split
 from .program import Broken, Program, failure
 
 __all__ = ["Answers", "hello", "serve"]
@@ -179,7 +179,7 @@ class _Serial:
                 self.answers.result(call, _finish(value))
             else:
                 self.answers.result(call, value)
-        except (BrokenPipeError, ConnectionResetError, EOFError, _Stop):
+        except (Gone, _Stop):
             raise
         except (
             BaseException
@@ -245,5 +245,5 @@ def serve(wire: Wire, program: Program, path: str, page: mmap.mmap) -> None:
             concurrent.serve(wire, program, path, page)
         else:
             _Serial(wire, program, path, page).run()
-    except (_Stop, EOFError, BrokenPipeError, ConnectionResetError):
+    except (Gone, _Stop):
         return

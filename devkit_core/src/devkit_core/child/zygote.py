@@ -215,7 +215,7 @@ def refuse(wire: Any, error: BaseException, path: str) -> None:
         if body["code"] == "plugin-raised":
             body["code"] = "load-failed"
         wire.send(part("frames").encode(part("frames").ERROR, 0, 0, 0, json.dumps(body).encode()))
-    except OSError:
+    except (OSError, part("frames").Gone):
         pass
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["PendingCall", "StreamingCall", "from_failure"]
 
 
+_UNREAD = 65536  # items, beyond which empty ones are left out
+
 _set_result = asyncio.Future.set_result
 _set_exception = asyncio.Future.set_exception
 
@@ -128,9 +130,9 @@ class StreamingCall(PendingCall):
         self._credit = credit
 
     def item(self, data: bytes, text: bool) -> None:
-        """Take one item; an empty one says nothing, and no credit would bound how many there are."""
-        if not data:
-            return
+        """Take one item."""
+        if not data and len(self._items) >= _UNREAD:
+            return  # credit is counted in bytes, so it doesn't bound items without any
         self._items.append(Result(data, text))
         if self.tally is not None:
             self.tally.bytes_out += len(data)
