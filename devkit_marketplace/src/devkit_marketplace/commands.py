@@ -113,7 +113,8 @@ def export(session: Session, folder: Path, plugins: Path | None, dry_run: bool) 
             *_missing_table([data]),
         ],
     )
-    session.output.say(f"{len(root.plugins)} plugins in {folder}")
+    count = len(root.plugins)
+    session.output.say(f"{count} {'plugin' if count == 1 else 'plugins'} in {folder}")
 
 
 def _facts(catalogue: Any) -> dict[str, Any]:
