@@ -26,7 +26,7 @@ class Host:
 
     async def _main(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        async with PluginManager(PluginSystemConfig(), places=Places.find()) as manager:
+        async with PluginManager(PluginSystemConfig(hot_reload=False), places=Places.find()) as manager:
             for each in self._ids:
                 await manager.load(each)
             self.manager = manager
