@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
 from devkit_core.config.places import Places
 from devkit_core.config.schema import PluginSystemConfig
 from devkit_core.manager import PluginManager

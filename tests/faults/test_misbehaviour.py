@@ -6,6 +6,7 @@ import signal
 import struct
 
 import pytest
+
 from devkit_core.errors import (
     CallTimeout,
     DevKitError,

@@ -3,11 +3,12 @@
 import importlib.util
 from pathlib import Path
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from devkit_core.protocol.connection import WIRE_WINDOW
 from devkit_core.protocol.frames import FRAME_PAYLOAD, Flag, Kind, chunks, encode
 from devkit_core.protocol.handshake import STREAM_WINDOW
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 _spec = importlib.util.spec_from_file_location(
     "vectors_of_tests", Path(__file__).with_name("test_vectors.py")

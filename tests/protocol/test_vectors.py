@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from devkit_core.child.frames import Reader
 from devkit_core.protocol.connection import Connection
 from devkit_core.protocol.frames import Flag, Kind, encode
 
 ROOT = Path(__file__).parents[2]
+CHILD = ROOT / "devkit_core/src/devkit_core/child"
 VECTORS = json.loads((ROOT / "sdk/vectors/frames.json").read_text())
 
 
@@ -124,18 +126,17 @@ def test_both_skip_it(vector):
 
 def test_the_worker_imports_only_the_standard_library():
     """What runs in a worker must load where there is nothing but the standard library."""
-    names = [
-        p.stem for p in (ROOT / "devkit_core/src/devkit_core/child").glob("*.py") if p.stem != "__init__"
-    ]
+    names = [p.stem for p in CHILD.glob("*.py") if p.stem != "__init__"]
     code = f"""
 import sys, importlib.util
-spec = importlib.util.spec_from_file_location("zygote", {str(ROOT / "devkit_core/src/devkit_core/child/zygote.py")!r})
+spec = importlib.util.spec_from_file_location("zygote", {str(CHILD / "zygote.py")!r})
 zygote = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(zygote)
 zygote.package()
 for name in {names!r}:
     zygote.part(name)
-strays = [m for m in sys.modules if m.split(".")[0] not in sys.stdlib_module_names and not m.startswith("_devkit_child")]
+known = sys.stdlib_module_names | {{"_devkit_child"}}
+strays = [m for m in sys.modules if m.split(".")[0] not in known]
 assert strays == ["__main__"], strays
 """
     assert importlib.util.find_spec("devkit_core.child.zygote")

@@ -4,6 +4,7 @@ import asyncio
 import textwrap
 
 import pytest
+
 from devkit_core.config.places import Places
 from devkit_core.config.schema import PluginSystemConfig
 from devkit_core.errors import DevKitError, FunctionMissing, LoadError, PluginRaised
@@ -104,9 +105,13 @@ async def test_large_items_and_a_stream_that_fails(load):
             raise ValueError("half way")
     """)
     got = []
-    with pytest.raises(PluginRaised, match="half way"):
+
+    async def read():
         async for item in handle.stream("x"):
             got.append(len(item))
+
+    with pytest.raises(PluginRaised, match="half way"):
+        await read()
     assert got == [3 << 20, 0]
 
 
@@ -219,7 +224,11 @@ async def test_a_script_is_fresh_each_time_and_prints_by_any_means(load):
 
 async def test_modules_beside_the_entry_point(load):
     handle = await load(
-        "import plugin_parts.words as words, serve\ndef execute(text: str) -> str:\n    return words.join(text) + serve.MARK\n",
+        """
+        import plugin_parts.words as words, serve
+        def execute(text: str) -> str:
+            return words.join(text) + serve.MARK
+        """,
         files={
             "plugin_parts/__init__.py": "",
             "plugin_parts/words.py": "def join(text):\n    return '-'.join(text)\n",

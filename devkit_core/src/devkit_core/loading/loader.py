@@ -128,16 +128,16 @@ class Instance(ABC):
         return False
 
     async def ping(self, seconds: float) -> None:
-        """Show that the instance still answers; called while it is idle. Raises DevKitError where it doesn't."""
+        """Show that the instance answers; called while it is idle. Raises DevKitError where it doesn't."""
         return
 
     async def drain(self, seconds: float) -> None:
-        """Wait until no call is in flight, at most this long; called when a reload sends new calls elsewhere."""
+        """Wait until no call is in flight, at most this long; called when new calls go elsewhere."""
         return
 
     @abstractmethod
     async def shutdown(self, seconds: float) -> None:
-        """Run the plugin's shutdown; called once by the supervisor. What goes wrong is logged, never raised."""
+        """Run the plugin's shutdown; called once by the supervisor. What goes wrong is only logged."""
 
     @abstractmethod
     async def close(self) -> None:

@@ -10,7 +10,7 @@ __all__ = ["death"]
 
 
 def death(plugin: str, broken: str | None, status: int | None) -> DevKitError:
-    """Return why a worker ended: `broken` is the rule it broke, `status` is its exit code or minus a signal."""
+    """Return why a worker ended: `broken` is the rule it broke, `status` its exit code or minus a signal."""
     who = f"the worker of `{plugin}`"
     if broken is not None:
         return ProtocolViolation(
