@@ -185,3 +185,8 @@ def test_any_file_gives_settings_and_problems(tmp_path_factory, data):
     places.user_file.write_bytes(data)
     loaded = read(places, environ={})
     assert set(loaded.origins) == {each.name for each in settings()}
+
+
+def test_variables_of_plugins_own_settings_are_no_misspelling(tmp_path):
+    loaded = read(Places.under(tmp_path, project=tmp_path), environ={"DEVKIT_PLUGIN_PATHS__X": "1"})
+    assert loaded.problems == ()

@@ -201,8 +201,8 @@ def _unknown(name: str, place: Place) -> Problem:
 def _from_environment(environ: Mapping[str, str], problems: list[Problem]) -> Iterator[_Given]:
     known: dict[str, Variable] = {each.name: each for each in variables()}
     for name in sorted(environ):
-        if not name.startswith("DEVKIT_"):
-            continue
+        if not name.startswith("DEVKIT_") or (name.startswith("DEVKIT_PLUGIN_") and "__" in name):
+            continue  # the latter is a plugin's own setting: catalog/plugin_settings.py reads it
         variable = known.get(name)
         if variable is None:
             # Others may have variables of that prefix; only a likely misspelling is worth a word.

@@ -40,7 +40,10 @@ from devkit_core.hooks.extensions import Extensions
 from devkit_core.manager import PluginManager
 from devkit_core.running.handle import PluginHandle
 
-__all__ = ["VERBS", "LoaderConformance"]
+__all__ = ["UNSUPPORTED", "VERBS", "LoaderConformance"]
+
+#: the property of a skipped case's report that holds why its kind of plugin can't have it
+UNSUPPORTED = "devkit-unsupported"
 
 #: what the plugin does for each verb
 VERBS: Mapping[str, str] = {
@@ -79,6 +82,7 @@ class LoaderConformance:
     def _supported(self, request: pytest.FixtureRequest) -> None:
         case = request.node.originalname.removeprefix("test_")
         if case in self.unsupported:
+            request.node.user_properties.append((UNSUPPORTED, self.unsupported[case]))  # for the matrix
             pytest.skip(self.unsupported[case])
 
     @pytest.fixture
