@@ -146,7 +146,7 @@ def goplugin(rounds: int, quick: bool) -> dict[str, float] | str:
 
 
 def listing(quick: bool) -> dict[str, float]:
-    """Time `devkit plugin list` over 50 plugins, cache warm, and an interpreter that imports click and pluggy."""
+    """Time `devkit plugin list` over 50 plugins, cache warm, beside an import of click and pluggy."""
     with tempfile.TemporaryDirectory(prefix="devkit-bench-") as folder:
         root = Path(folder)
         project(root, 50)

@@ -158,7 +158,7 @@ class PluginSystemConfig:
         metadata=_about("Milliseconds that a plugin's files must rest before a change counts.", 10, 60_000),
     )
     max_reload_attempts: int = field(
-        default=3, metadata=_about("How often a changed plugin is tried until its files change again.", 1, 100)
+        default=3, metadata=_about("How often a changed plugin is tried, until its files change.", 1, 100)
     )
     ignore_patterns: tuple[str, ...] = field(
         default=(".git", "__pycache__", "node_modules", "target", "*.tmp", "*.swp", "*~"),
