@@ -7,29 +7,29 @@ import pytest
 from devkit_core.errors import LoadError, ManifestError, Place, PluginRaised, Problem
 from devkit_core.running.failures import place_in, told
 
-FOLDER = Path("/work/plugins/one")
+FOLDER = Path("/srv/plugins/one")
 PYTHON = """Traceback (most recent call last):
   File "/usr/lib/python3.11/json/__init__.py", line 346, in loads
-  File "/work/plugins/one/plugin.py", line 12, in execute
+  File "/srv/plugins/one/plugin.py", line 12, in execute
     part.do()
-  File "/work/plugins/one/pack/part.py", line 7, in do
+  File "/srv/plugins/one/pack/part.py", line 7, in do
     raise ValueError("no")
   File "/usr/lib/python3.11/json/decoder.py", line 337, in decode
 ValueError: no"""
 NODE = """Error: no
-    at deep (file:///work/plugins/one/src/deep.ts:3:9)
-    at execute (/work/plugins/one/plugin.js:20:5)
+    at deep (file:///srv/plugins/one/src/deep.ts:3:9)
+    at execute (/srv/plugins/one/plugin.js:20:5)
     at node:internal/process:95:5"""
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (PYTHON, ("/work/plugins/one/pack/part.py", 7)),
-        (NODE, ("/work/plugins/one/src/deep.ts", 3)),
-        ("/work/plugins/one/plugin.c:4:2: error: expected ';'", ("/work/plugins/one/plugin.c", 4)),
-        ("/work/plugins/other/plugin.py:4: no", None),
-        ('File "/work/plugins/one-more/plugin.py", line 3', None),
+        (PYTHON, ("/srv/plugins/one/pack/part.py", 7)),
+        (NODE, ("/srv/plugins/one/src/deep.ts", 3)),
+        ("/srv/plugins/one/plugin.c:4:2: error: expected ';'", ("/srv/plugins/one/plugin.c", 4)),
+        ("/srv/plugins/other/plugin.py:4: no", None),
+        ('File "/srv/plugins/one-more/plugin.py", line 3', None),
         ("", None),
         ("no place at all: 17", None),
     ],
@@ -46,10 +46,10 @@ def test_places_through_a_link(tmp_path):
 
 
 def test_the_errors_own_place_goes_first():
-    error = ManifestError([Problem("manifest-syntax", "no", Place("/work/plugins/one/plugin.toml", 4))])
+    error = ManifestError([Problem("manifest-syntax", "no", Place("/srv/plugins/one/plugin.toml", 4))])
     assert told(error, FOLDER) == {
         "code": "manifest-syntax", "message": error.message,
-        "path": "/work/plugins/one/plugin.toml", "line": 4,
+        "path": "/srv/plugins/one/plugin.toml", "line": 4,
     }  # fmt: skip
 
 
@@ -64,5 +64,5 @@ def test_long_messages_are_cut():
 
 
 def test_hostile_tracebacks_take_no_time():
-    place_in('File "/work/plugins/one/' * 20_000, FOLDER)
-    place_in("/work/plugins/one/a" * 20_000, FOLDER)
+    place_in('File "/srv/plugins/one/' * 20_000, FOLDER)
+    place_in("/srv/plugins/one/a" * 20_000, FOLDER)
