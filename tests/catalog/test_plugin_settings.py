@@ -4,7 +4,8 @@ import stat
 
 import pytest
 
-from devkit_core.catalog.plugin_settings import PluginSettings, given_texts, variable_of
+from devkit_core.catalog.plugin_settings import PluginSettings, given_texts
+from devkit_core.config.environment import plugin_variable
 from devkit_core.config.places import Places
 from devkit_core.errors import ConfigError, NotFound, StateError, UsageError
 from devkit_core.model.manifest import parse
@@ -39,7 +40,7 @@ def test_each_source_covers_the_one_before(places):
     settings.set(MANIFEST, "size", "2")
     settings.set(MANIFEST, "token", "hunter2")
     assert settings.read(MANIFEST).values == {"size": 2, "token": "hunter2"}
-    variable = {variable_of("my-plugin", "size"): "3"}
+    variable = {plugin_variable("my-plugin", "size"): "3"}
     assert PluginSettings(places, variable).read(MANIFEST).values["size"] == 3
     given = PluginSettings(places, variable, {"my-plugin": {"size": "4", "server.port": "5"}})
     config = given.read(MANIFEST)
@@ -55,8 +56,8 @@ def test_each_source_covers_the_one_before(places):
 
 
 def test_variables_of_two_plugins_never_meet():
-    assert variable_of("my-plugin", "api_key") == "DEVKIT_PLUGIN_MY_PLUGIN__API_KEY"
-    assert variable_of("my-plugin-api", "key") != variable_of("my-plugin", "api_key")
+    assert plugin_variable("my-plugin", "api_key") == "DEVKIT_PLUGIN_MY_PLUGIN__API_KEY"
+    assert plugin_variable("my-plugin-api", "key") != plugin_variable("my-plugin", "api_key")
 
 
 def test_secrets_stand_apart_and_private(places):

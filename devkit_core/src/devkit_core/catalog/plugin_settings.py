@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from devkit_core.config.environment import plugin_variable
 from devkit_core.config.files import read_bounded, replace_file
 from devkit_core.errors import ConfigError, ManifestError, NotFound, Place, Problem, StateError, UsageError
 from devkit_core.model.config_fields import ConfigField, check_values, plain
@@ -26,18 +27,9 @@ if TYPE_CHECKING:
     from devkit_core.config.places import Places
     from devkit_core.model.manifest import Manifest
 
-__all__ = ["PluginSettings", "given_texts", "variable_of"]
+__all__ = ["PluginSettings", "given_texts"]
 
 _LIMIT: Final = 256 * 1024  # bytes of one file
-
-
-def variable_of(plugin: str, key: str) -> str:
-    """Return the variable of a plugin's setting: `DEVKIT_PLUGIN_` ID `__` KEY, in capitals, `-` as `_`.
-
-    Two underscores part the id from the key, so that no plugin is given the value of another's setting:
-    an id ends with a letter or digit, and no key has two underscores in a row.
-    """
-    return f"DEVKIT_PLUGIN_{plugin.replace('-', '_')}__{key}".upper()
 
 
 class PluginSettings:
@@ -217,7 +209,7 @@ class PluginSettings:
                 layers.append(Layer(_nested(key, value), lambda _: origin))
 
         for name, each in manifest.config.items():
-            variable = variable_of(plugin, name)
+            variable = plugin_variable(plugin, name)
             if (text := self._environ.get(variable)) is not None:
                 read(each, name, text, Origin("environment", variable=variable))
         for key, text in self._given.get(plugin, {}).items():

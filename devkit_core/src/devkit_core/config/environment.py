@@ -7,13 +7,25 @@ from dataclasses import dataclass
 
 from devkit_core.config.schema import settings
 
-__all__ = ["DEBUG", "HOME", "NO_INPUT", "PLUGIN_PATH", "Variable", "field_variable", "flag", "variables"]
+__all__ = [
+    "DEBUG",
+    "HOME",
+    "NO_INPUT",
+    "PLUGIN_PATH",
+    "Variable",
+    "field_variable",
+    "flag",
+    "is_plugin_variable",
+    "plugin_variable",
+    "variables",
+]
 
 DEBUG = "DEVKIT_DEBUG"
 HOME = "DEVKIT_HOME"
 PLUGIN_PATH = "DEVKIT_PLUGIN_PATH"
 NO_INPUT = "DEVKIT_NO_INPUT"
 
+_OF_PLUGINS = "DEVKIT_PLUGIN_"
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 
 
@@ -44,6 +56,20 @@ _PLAIN = (
 def field_variable(name: str) -> str:
     """Return the variable of a setting: `DEVKIT_` and its name in capitals."""
     return f"DEVKIT_{name.upper()}"
+
+
+def plugin_variable(plugin: str, key: str) -> str:
+    """Return the variable of a plugin's own setting: `DEVKIT_PLUGIN_` ID `__` KEY, in capitals, `-` as `_`.
+
+    Two underscores part the id from the key, so that no plugin is given the value of another's setting:
+    an id ends with a letter or digit, and no key has two underscores in a row.
+    """
+    return f"{_OF_PLUGINS}{plugin.replace('-', '_')}__{key}".upper()
+
+
+def is_plugin_variable(name: str) -> bool:
+    """Tell whether a variable may be that of a plugin's own setting; none of DevKit's own looks like one."""
+    return name.startswith(_OF_PLUGINS) and "__" in name
 
 
 def variables() -> tuple[Variable, ...]:

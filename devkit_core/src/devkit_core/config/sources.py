@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from devkit_core.config.environment import Variable, field_variable, variables
+from devkit_core.config.environment import Variable, field_variable, is_plugin_variable, variables
 from devkit_core.config.files import read_bounded
 from devkit_core.config.places import Places
 from devkit_core.config.schema import (
@@ -201,7 +201,7 @@ def _unknown(name: str, place: Place) -> Problem:
 def _from_environment(environ: Mapping[str, str], problems: list[Problem]) -> Iterator[_Given]:
     known: dict[str, Variable] = {each.name: each for each in variables()}
     for name in sorted(environ):
-        if not name.startswith("DEVKIT_") or (name.startswith("DEVKIT_PLUGIN_") and "__" in name):
+        if not name.startswith("DEVKIT_") or is_plugin_variable(name):
             continue  # the latter is a plugin's own setting: catalog/plugin_settings.py reads it
         variable = known.get(name)
         if variable is None:

@@ -72,7 +72,7 @@ def config(session: Session, *, plugin: str, action: str, words: tuple[str, ...]
 
 
 def _show(session: Session, settings: PluginSettings, manifest: Manifest) -> None:
-    from devkit_core.catalog.plugin_settings import variable_of
+    from devkit_core.config.environment import plugin_variable
 
     config: PluginConfig | None = None
     wrong: ConfigError | None = None
@@ -89,7 +89,7 @@ def _show(session: Session, settings: PluginSettings, manifest: Manifest) -> Non
             "secret": each.secret,
             "required": each.required,
             "description": each.description,
-            "variable": variable_of(manifest.id, name),
+            "variable": plugin_variable(manifest.id, name),
             "origin": _origin(config.origins.get(name)) if config else None,
         }
         for name, each in manifest.config.items()
