@@ -34,6 +34,19 @@ def test_get_and_set(project, devkit, data):
     assert devkit("config", "get", "plugin_dir").stdout == "tools\n"
 
 
+def test_unset(project, devkit, data):
+    data("config", "set", "--add", "disabled_extensions", "quiet")
+    assert "would unset" in devkit("config", "unset", "disabled_extensions", "--dry-run").stderr
+    assert devkit("config", "get", "disabled_extensions").stdout == "quiet\n"
+    assert data("config", "unset", "disabled_extensions")["changed"] is True
+    assert devkit("config", "get", "disabled_extensions").stdout == "\n"
+    assert "is not set in" in devkit("config", "unset", "disabled_extensions").stderr
+    data("config", "set", "--project", "plugin_dir", "tools")
+    assert data("config", "unset", "plugin_dir")["changed"] is False
+    assert data("config", "unset", "--project", "plugin_dir")["changed"] is True
+    devkit("config", "unset", "max_plugin", code=3)
+
+
 def test_set_dry_run(project, devkit):
     assert "would set" in devkit("config", "set", "max_plugins", "5", "--dry-run").stderr
     assert devkit("config", "get", "max_plugins").stdout == "50\n"

@@ -94,6 +94,21 @@ def test_a_closed_pipe_is_quiet(tmp_path: Path) -> None:
     assert done.returncode == 0
 
 
+def test_a_full_disk_is_no_bug(tmp_path: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [*DEVKIT, "explain", "usage"],
+            env={"PATH": os.environ["PATH"], "DEVKIT_HOME": str(tmp_path)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    assert done.stderr.startswith(b"error[disk-full]: ")
+    assert b"Exception ignored" not in done.stderr
+    assert done.returncode == 1
+
+
 @pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
 def test_closed_streams_are_no_traceback(closed: str, tmp_path: Path) -> None:
     line = f'exec {sys.executable} -c "from devkit_core.cli.main import run; run()" help exit-codes {closed}'

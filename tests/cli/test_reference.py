@@ -54,6 +54,7 @@ COMMANDS = {
     "config/1": ("config", "show"),
     "config-value/1": ("config", "get", "max_plugins"),
     "config-set/1": ("config", "set", "max_plugins", "9"),
+    "config-unset/1": ("config", "unset", "max_plugins"),
     "config-paths/1": ("config", "paths"),
     "error-codes/1": ("explain", "--list"),
     "error-page/1": ("explain", "usage"),

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from devkit_core.config.editing import config_get, config_set
+from devkit_core.config.editing import config_get, config_set, config_unset
 from devkit_core.config.places import Places
 from devkit_core.config.sources import load, read
 from devkit_core.errors import ConfigError, NotFound, StateError
@@ -36,6 +36,20 @@ def test_set_keeps_all_else(places):
     places.user_file.write_text(BEFORE)
     assert config_set(places, "max_plugins", "4") == (4, places.user_file)
     assert places.user_file.read_text() == BEFORE.replace("= 3", "= 4")
+
+
+def test_unset_keeps_all_else(places):
+    places.user_file.write_text(BEFORE)
+    assert config_unset(places, "max_plugins", dry_run=True) == (True, places.user_file)
+    assert places.user_file.read_text() == BEFORE
+    assert config_unset(places, "max_plugins") == (True, places.user_file)
+    assert places.user_file.read_text() == BEFORE.replace("max_plugins = 3 # few\n", "")
+    assert config_unset(places, "max_plugins") == (False, places.user_file)
+    assert config_unset(places, "max_plugins", "project") == (False, places.project_file)
+    assert not places.project_file.exists()
+    places.project_file.write_text("plugins = 3")
+    with pytest.raises(ConfigError):
+        config_unset(places, "max_plugins", "project")
 
 
 def test_set_makes_file_and_table_and_what_it_writes_is_read(places):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import sys
@@ -15,7 +16,7 @@ from devkit_core import __version__
 from devkit_core.cli.exit_codes import Exit, exit_code
 from devkit_core.cli.grammar import Child, Group
 from devkit_core.cli.session import Session
-from devkit_core.errors import DevKitError, UsageError
+from devkit_core.errors import DevKitError, Place, StateError, UsageError
 
 __all__ = ["root", "run"]
 
@@ -69,15 +70,20 @@ class _Root(Group):
                 sys.stdout.flush()
             code = int(result) if isinstance(result, int) else 0
         except (BrokenPipeError, _ReaderGone):
-            # The reader has what it wanted. Python flushes stdout once more at exit: give it somewhere to go.
-            devnull = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(devnull, 1)
+            _drop_output()  # the reader has what it wanted
             code = Exit.DONE
         except Exception as error:  # noqa: BLE001 - the outermost handler; what it can't name is our bug
             code = _report(error, session, words)
+            if isinstance(error, OSError):
+                _drop_output()
         except KeyboardInterrupt:
             code = Exit.INTERRUPTED
         sys.exit(int(code))
+
+
+def _drop_output() -> None:
+    """Let what stdout still holds go nowhere: Python flushes it once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _report(error: Exception, session: Session, words: Sequence[str]) -> Exit:
@@ -120,6 +126,14 @@ def _as_devkit_error(error: Exception) -> DevKitError | None:
             hint = f"{context.get_usage()}\n{context.command_path} --help"
         message = error.format_message().rstrip(".")
         return UsageError(message[:1].lower() + message[1:], hint=hint)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = Place(str(error.filename)) if error.filename else None  # without a name it is stdout
+        return StateError(
+            f"nothing more can be written: {error.strerror}",
+            code="disk-full",
+            place=where,
+            hint="Make room; `devkit store gc` frees what no installed plugin needs.",
+        )
     return None
 
 

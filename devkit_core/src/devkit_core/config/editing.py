@@ -1,9 +1,10 @@
-"""Reading and changing one setting, for `devkit config get` and `set`."""
+"""Reading and changing one setting, for `devkit config get`, `set` and `unset`."""
 
 from __future__ import annotations
 
 import stat
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,7 +17,7 @@ from devkit_core.errors import ConfigError, NotFound, Place, StateError
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument
 
-__all__ = ["config_get", "config_set"]
+__all__ = ["config_get", "config_set", "config_unset"]
 
 
 def config_get(loaded: Loaded, key: str) -> tuple[Any, Origin]:
@@ -44,18 +45,38 @@ def config_set(
     """
     which = _known(key)
     path = places.user_file if scope == "user" else places.project_file
+    with _changing(places, path, dry_run):
+        parsed = _parsed(places, which, value, scope, path, add)
+        if not dry_run:
+            _write(path.resolve(), which, parsed)
+    return parsed, path
+
+
+def config_unset(
+    places: Places, key: str, scope: Literal["user", "project"] = "user", *, dry_run: bool = False
+) -> tuple[bool, Path]:
+    """Take one setting out of the user's or the project's file, comments kept; return whether it was there.
+
+    Raises as `config_set`. The file comes second in the answer.
+    """
+    which = _known(key)
+    path = places.user_file if scope == "user" else places.project_file
+    with _changing(places, path, dry_run):
+        there = _remove(path.resolve(), which, dry_run)
+    return there, path
+
+
+@contextmanager
+def _changing(places: Places, path: Path, dry_run: bool) -> Iterator[None]:
     try:
         with nullcontext() if dry_run else _lock(places):
-            parsed = _parsed(places, which, value, scope, path, add)
-            if not dry_run:
-                _write(path.resolve(), which, parsed)
+            yield
     except OSError as error:
         raise StateError(
             f"settings can't be written: {error.strerror or error}",
             code="config-unwritable",
             place=Place(str(path)),
         ) from error
-    return parsed, path
 
 
 def _parsed(places: Places, which: Setting, value: str, scope: str, path: Path, add: bool) -> Any:
@@ -102,16 +123,36 @@ def _lock(places: Places) -> Any:
 
 def _write(path: Path, which: Setting, value: Any) -> None:
     import tomlkit
+
+    document, mode = _document(path)
+    if TABLE not in document:
+        document[TABLE] = tomlkit.table()
+    _table(document, path)[which.name] = list(value) if which.kind is tuple else value
+    replace_file(path, tomlkit.dumps(document).encode(), mode=mode, durable=True)
+
+
+def _remove(path: Path, which: Setting, dry_run: bool) -> bool:
+    import tomlkit
+
+    document, mode = _document(path)
+    if TABLE not in document or which.name not in _table(document, path):
+        return False
+    del _table(document, path)[which.name]
+    if not dry_run:
+        replace_file(path, tomlkit.dumps(document).encode(), mode=mode, durable=True)
+    return True
+
+
+def _document(path: Path) -> tuple[TOMLDocument, int]:
+    """Return a file of settings to edit, empty where there is none, and its mode."""
+    import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
-    mode = 0o644
-    document: TOMLDocument
     try:
         data, facts = read_bounded(path, 256 * 1024)
-        mode = stat.S_IMODE(facts.st_mode)
-        document = tomlkit.parse(data.removeprefix(b"\xef\xbb\xbf").decode())
+        return tomlkit.parse(data.removeprefix(b"\xef\xbb\xbf").decode()), stat.S_IMODE(facts.st_mode)
     except FileNotFoundError:
-        document = tomlkit.document()
+        return tomlkit.document(), 0o644
     except (TOMLKitError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"the file doesn't parse, so nothing was changed: {error}",
@@ -119,10 +160,10 @@ def _write(path: Path, which: Setting, value: Any) -> None:
             place=Place(str(path)),
             hint="Mend the file by hand first.",
         ) from error
-    if TABLE not in document:
-        document[TABLE] = tomlkit.table()
+
+
+def _table(document: TOMLDocument, path: Path) -> dict[str, Any]:
     table = document[TABLE]
     if not isinstance(table, dict):
         raise ConfigError(f"{TABLE} must be a table", place=Place(str(path), key=TABLE))
-    table[which.name] = list(value) if which.kind is tuple else value
-    replace_file(path, tomlkit.dumps(document).encode(), mode=mode, durable=True)
+    return table

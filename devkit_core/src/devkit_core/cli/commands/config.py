@@ -12,7 +12,7 @@ from devkit_core.cli.exit_codes import Exit
 from devkit_core.cli.grammar import Group, command, dry_run, pass_session
 from devkit_core.cli.output import Facts, Styled, Table
 from devkit_core.cli.session import Session
-from devkit_core.config.editing import config_get, config_set
+from devkit_core.config.editing import config_get, config_set, config_unset
 from devkit_core.config.schema import settings
 from devkit_core.config.sources import Origin, read
 
@@ -140,6 +140,30 @@ def set_(session: Session, *, key: str, value: str, add: bool, project: bool, dr
     )
 
 
+@command(
+    "unset",
+    examples=(
+        "devkit config unset execution_timeout",
+        "devkit config unset --project plugin_dir",
+        "devkit config unset disabled_extensions --dry-run",
+    ),
+)
+@click.argument("key", shell_complete=_keys)
+@click.option("--project", is_flag=True, help="Take it out of the project's devkit.toml.")
+@dry_run
+@pass_session
+def unset(session: Session, *, key: str, project: bool, dry_run: bool) -> None:
+    """Take one setting out of the user's file, or the project's, so that the next origin counts."""
+    changed, path = config_unset(session.places, key, "project" if project else "user", dry_run=dry_run)
+    done = f"{'would unset' if dry_run else 'unset'} {key}" if changed else f"{key} is not set"
+    session.output.say(f"{done} in {path}")
+    session.output.data(
+        "config-unset/1",
+        {"name": key, "changed": changed, "path": str(path), "dry_run": dry_run},
+        lambda: [],
+    )
+
+
 @command("paths", examples=("devkit config paths", "devkit config paths --format json"))
 @pass_session
 def paths(session: Session) -> None:
@@ -171,5 +195,5 @@ def paths(session: Session) -> None:
     )
 
 
-for each in (show, get, set_, paths):
+for each in (show, get, set_, unset, paths):
     config.add_command(each)
