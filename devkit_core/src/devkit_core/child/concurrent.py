@@ -18,7 +18,7 @@ __all__ = ["serve"]
 class _Host(asyncio.BufferedProtocol):
     """The channel in an event loop: each call is a task."""
 
-    transport: asyncio.Transport
+    transport: Any
 
     def __init__(self, program: Program, path: str, page: mmap.mmap) -> None:
         self.page = page
@@ -37,8 +37,7 @@ class _Host(asyncio.BufferedProtocol):
         self.transport.write(data)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = transport  # a plugin's uvloop has the methods, not the class
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.ended.done():

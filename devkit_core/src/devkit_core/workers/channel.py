@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable
+from typing import cast
 
 from devkit_core.protocol.connection import Connection
 from devkit_core.workers.pending import PendingCall, StreamingCall
@@ -47,8 +48,7 @@ class Channel(asyncio.BufferedProtocol):
         await self._loop.create_connection(lambda: self, sock=sock)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's has the methods, not the class
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
