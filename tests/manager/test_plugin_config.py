@@ -201,3 +201,16 @@ async def test_a_broken_file_keeps_the_plugin_from_loading(tmp_path: Path) -> No
         file.write_text("indent = 8\n")
         assert await (await manager.load("tuned")).execute() == "8 None 0"
     shutil.rmtree(places.config)
+
+
+async def test_a_kind_that_is_given_no_settings_refuses_them(tmp_path: Path) -> None:
+    source = Path(__file__).parents[1] / "conformance" / "wasm-plugin"
+    folder = tmp_path / "project" / "plugins" / "conformance"
+    shutil.copytree(source, folder)
+    manifest = folder / "plugin.toml"
+    manifest.write_text(manifest.read_text() + '\n[config.size]\ntype = "integer"\ndefault = 1\n')
+    places = Places.under(tmp_path / "home", project=tmp_path / "project")
+    async with PluginManager(places=places, control=False) as manager:
+        with pytest.raises(LoadError) as refused:
+            await manager.load("conformance")
+        assert refused.value.code == "plugin-config-undeliverable"
