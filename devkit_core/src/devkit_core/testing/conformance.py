@@ -8,7 +8,8 @@ Subclass `LoaderConformance` in a test module and name a plugin written for your
 
 The plugin's `execute` gets a verb and, after one space, its argument, and does what `VERBS` says. Its
 initialize raises where the variable CONFORMANCE_INIT is `raise` and hangs where it is `hang`; its shutdown
-prints `goodbye`. A test whose case is in `unsupported` is skipped with the reason given there.
+prints `goodbye`. A test whose case is in `unsupported` is skipped with the reason given there. The tests are
+coroutines: run them with pytest-asyncio and `asyncio_mode = "auto"`.
 """
 
 from __future__ import annotations
