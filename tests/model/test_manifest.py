@@ -164,11 +164,11 @@ def test_every_key() -> None:
 
 
 def test_a_manifest_can_not_be_changed() -> None:
-    manifest = good(f"{BASE}[functions.f]\ninput = {{a = {{b = 1}}}}\n")
+    manifest = good(f"{BASE}[functions.f]\ninput = {{properties = {{b = {{}}}}}}\n")
     with pytest.raises(AttributeError):
         manifest.metadata.id = "other"  # type: ignore[misc]
     with pytest.raises(TypeError):
-        manifest.functions["f"].input["a"]["b"] = 2  # type: ignore[index]
+        manifest.functions["f"].input["properties"]["b"] = 2  # type: ignore[index]
     with pytest.raises(TypeError):
         manifest.functions["g"] = manifest.functions["f"]  # type: ignore[index]
 

@@ -14,6 +14,7 @@
     ├── ExecutionError             a call that gave no result
     │   ├── PluginRaised           the plugin's own exception, with its traceback
     │   ├── FunctionMissing        the plugin doesn't offer that function
+    │   ├── SchemaMismatch         a function's input or result that its schema doesn't allow
     │   ├── CallTimeout            no answer within the call's time
     │   ├── WorkerCrashed          the worker ended while it had the call
     │   ├── ProtocolViolation      the worker broke a rule of the protocol
@@ -73,6 +74,7 @@ __all__ = [
     "Problem",
     "ProtocolViolation",
     "ResourceExhausted",
+    "SchemaMismatch",
     "StateError",
     "Unconfined",
     "UsageError",
@@ -106,6 +108,12 @@ class Problem:
     warning: bool = False
 
 
+def _as_data(of: DevKitError | Problem, *names: str) -> dict[str, Any]:
+    place = of.place
+    where = place and {"path": place.path, "line": place.line, "column": place.column, "key": place.key}
+    return {**{name: getattr(of, name) for name in names}, "place": where}
+
+
 class DevKitError(Exception):
     """What went wrong, where, and what to do next.
 
@@ -134,15 +142,7 @@ class DevKitError(Exception):
 
     def as_dict(self) -> dict[str, Any]:
         """Return the error as JSON-ready data; keys are added over time, never renamed."""
-        place = self.place
-        return {
-            "code": self.code,
-            "message": self.message,
-            "plugin": self.plugin,
-            "hint": self.hint,
-            "place": place
-            and {"path": place.path, "line": place.line, "column": place.column, "key": place.key},
-        }
+        return _as_data(self, "code", "message", "plugin", "hint")
 
 
 class UsageError(DevKitError):
@@ -176,22 +176,7 @@ class ManifestError(DevKitError):
 
     def as_dict(self) -> dict[str, Any]:
         data = super().as_dict()
-        data["problems"] = [
-            {
-                "code": p.code,
-                "message": p.message,
-                "hint": p.hint,
-                "warning": p.warning,
-                "place": p.place
-                and {
-                    "path": p.place.path,
-                    "line": p.place.line,
-                    "column": p.place.column,
-                    "key": p.place.key,
-                },
-            }
-            for p in self.problems
-        ]
+        data["problems"] = [_as_data(p, "code", "message", "hint", "warning") for p in self.problems]
         return data
 
     def at(self, path: str) -> ManifestError:
@@ -270,6 +255,24 @@ class FunctionMissing(ExecutionError):
     """The plugin doesn't offer that function."""
 
     code = "function-missing"
+
+
+class SchemaMismatch(ExecutionError):
+    """A function's input (`input-invalid`: it was not called) or result (`output-invalid`) breaks its schema.
+
+    `path` is where, as a JSONPath; `expected` and `got` say in words what was to be there and what is.
+    """
+
+    code = "schema-mismatch"
+
+    def __init__(self, message: str, *, path: str = "$", expected: str = "", got: str = "", **more: Any):
+        super().__init__(message, **more)
+        self.path = path
+        self.expected = expected
+        self.got = got
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**super().as_dict(), "path": self.path, "expected": self.expected, "got": self.got}
 
 
 class CallTimeout(ExecutionError, TimeoutError):

@@ -57,6 +57,7 @@ _BY_CLASS: dict[type[BaseException], Exit] = {
 _BY_CODE: dict[str, Exit] = {
     "bug": Exit.BUG,
     "initialize-timeout": Exit.TIMED_OUT,
+    "input-invalid": Exit.USAGE,
 }
 
 

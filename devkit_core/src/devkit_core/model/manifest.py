@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ import msgspec
 
 from devkit_core.errors import ManifestError, Problem, UsageError
 from devkit_core.model.config_fields import schema_faults
+from devkit_core.model.json_schema import faults as function_faults
 from devkit_core.model.locate import KeyPath, Spot, locate
 from devkit_core.model.parsing import MAX_BYTES, Document, place, read_toml
 from devkit_core.model.reading import BAD, Finding, Reader, dotted
@@ -103,6 +105,8 @@ def _read(data: dict[str, Any], reader: Reader) -> Manifest | None:
     if read.get("config", BAD) is not BAD:
         for found in schema_faults(read["config"]):
             reader.add(("config", *found.path), Fault(found.message, found.hint))
+    if read.get("functions", BAD) is not BAD:
+        _check_functions(read["functions"], reader)
     if read.get("runtime", BAD) is not BAD:
         read["runtime"] = _runtime(read["runtime"], reader)
     return None if BAD in read.values() else Manifest(**read)
@@ -203,6 +207,15 @@ def _check_dependencies(dependencies: tuple[Dependency, ...], path: KeyPath, rea
                 (*path, number, "id"), Fault(f"is there twice: {shown(dependency.id)}", "keep one of them")
             )
         seen.add(dependency.id)
+
+
+def _check_functions(functions: Mapping[str, Function], reader: Reader) -> None:
+    for name, function in functions.items():
+        for side, schema in (("input", function.input), ("output", function.output)):
+            for found in function_faults(schema) if schema is not None else ():
+                code = "manifest-unknown-key" if found.warning else "schema-invalid"
+                fault = Fault(found.message, found.hint, code, found.warning)
+                reader.add(("functions", name, side, *found.path), fault, on_key=True)
 
 
 def _runtime(runtime: Runtime, reader: Reader) -> Runtime:

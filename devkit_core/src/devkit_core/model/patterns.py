@@ -1,17 +1,18 @@
-"""Patterns for texts of settings, matched in time linear in the text."""
+"""Patterns that strangers write, matched in time linear in the text."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
-__all__ = ["MAX_PATTERN", "MAX_TEXT", "Pattern", "PatternError", "compile_pattern"]
+__all__ = ["MAX_PATTERN", "MAX_TEXT", "Pattern", "PatternError", "compile_pattern", "compile_search"]
 
 MAX_PATTERN: Final = 200  # characters of a pattern
 MAX_TEXT: Final = 1000  # characters of a text that is matched
 _MAX_STATES: Final = 2000
+_MAX_MOVES: Final = 5000  # remembered moves of one pattern
 _REPEAT: Final = re.compile(r"\{(\d{1,4})(,(\d{0,4}))?\}")
 _CLASS: Final = re.compile(r"\[\^?\]?(?:\\.|[^\]\\\[])*\]")
 _SAFE_ESCAPES: Final = "dDwWsS"
@@ -32,34 +33,50 @@ class _State:
 
 
 class Pattern:
-    """A pattern that a whole text has to match; made by `compile_pattern`.
+    """A pattern that a whole text has to match; made by `compile_pattern` or `compile_search`.
 
     All states that a text can be in are followed at once, so no text takes exponential time, as it can
     with `re`: a manifest is a stranger's.
     """
 
-    __slots__ = ("_accept", "_start", "_states")
+    __slots__ = ("_accept", "_first", "_moves", "_states")
 
     def __init__(self, states: list[_State], start: int, accept: int) -> None:
         self._states = states
-        self._start = start
         self._accept = accept
+        self._first = frozenset(self._closed((start,)))
+        self._moves: dict[tuple[frozenset[int], str], frozenset[int]] = {}
 
     def matches(self, text: str) -> bool:
         """Say whether the whole text matches; one of over MAX_TEXT characters never does."""
-        if len(text) > MAX_TEXT:
-            return False
-        current = self._closed((self._start,))
+        return len(text) <= MAX_TEXT and self.follow(text, lambda states: None)
+
+    def follow(self, text: str, spend: Callable[[int], None]) -> bool:
+        """Say whether the whole text matches, however long; `spend` is told the work and may raise."""
+        spend(len(text) // 4)
+        current = self._first
+        moves = self._moves
         for character in text:
-            following = []
-            for number in current:
-                state = self._states[number]
-                if state.one is not None and state.one.fullmatch(character):
-                    following.append(state.out)
-            current = self._closed(following)
+            move = (current, character)
+            following = moves.get(move)
+            if following is None:
+                spend(2 * len(current))
+                following = self._after(current, character)
+                if len(moves) >= _MAX_MOVES:
+                    moves.clear()
+                moves[move] = following
+            current = following
             if not current:
                 return False
         return self._accept in current
+
+    def _after(self, current: frozenset[int], character: str) -> frozenset[int]:
+        following = []
+        for number in current:
+            state = self._states[number]
+            if state.one is not None and state.one.fullmatch(character):
+                following.append(state.out)
+        return frozenset(self._closed(following))
 
     def _closed(self, numbers: Iterable[int]) -> set[int]:
         found: set[int] = set()
@@ -81,6 +98,30 @@ def compile_pattern(text: str) -> Pattern:
     if len(text) > MAX_PATTERN:
         raise PatternError(f"has {len(text)} characters; a pattern has at most {MAX_PATTERN}")
     return _Compiler(text).compile()
+
+
+def compile_search(text: str) -> Pattern:
+    """Return the pattern that a text describes, as JSON Schema means it; raises PatternError.
+
+    It is looked for anywhere, but after a `^` at its start and before a `$` at its end.
+    """
+    if len(text) > MAX_PATTERN:
+        raise PatternError(f"has {len(text)} characters; a pattern has at most {MAX_PATTERN}")
+    begins, ends = text.startswith("^"), text.endswith("$") and not _escaped(text, len(text) - 1)
+    body = text[begins : len(text) - ends]
+    if (begins or ends) and "|" in _outermost(body):
+        raise PatternError("has `^` or `$` beside `|`; put the alternatives in `(…)`")
+    _Compiler(body).compile()  # or a lone bracket would close a group of ours
+    return _Compiler(f"^{'' if begins else '.*'}({body}){'' if ends else '.*'}$").compile()
+
+
+def _outermost(text: str) -> str:
+    """Return a pattern without its groups, classes and escapes."""
+    depth, kept = 0, ""
+    for piece in re.findall(rf"\\.|{_CLASS.pattern}|.", text, re.DOTALL):
+        depth += (piece == "(") - (piece == ")")
+        kept += piece if not depth and len(piece) == 1 else ""
+    return kept
 
 
 #: a piece of the automaton: where it starts and where it ends

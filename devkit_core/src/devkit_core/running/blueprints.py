@@ -15,6 +15,7 @@ from devkit_core.model.manifest import Manifest
 from devkit_core.model.plugin_config import PluginConfig
 from devkit_core.model.types import Discovered
 from devkit_core.running.factory import choose, entry_of
+from devkit_core.running.functions import Functions, functions_of
 from devkit_core.sandbox.authority import Authority, decide
 from devkit_core.sandbox.plan import Limits
 from devkit_core.sandbox.probe import Enforcement, probe
@@ -43,8 +44,8 @@ class Times:
 class Blueprint:
     """What an instance is made from; read anew for every load, so that an edited plugin is what runs.
 
-    `config` is None where the manifest has no settings. `request` lacks what only one start has: scratch
-    folder, log and the report of its end.
+    `config` is None where the manifest has no settings, `functions` where it has no schemas. `request` lacks
+    what only one start has: scratch folder, log and the report of its end.
     """
 
     manifest: Manifest
@@ -54,6 +55,7 @@ class Blueprint:
     authority: Authority
     times: Times
     config: PluginConfig | None
+    functions: Functions | None
     request: Callable[[Path, Callable[[DevKitError | None, list[PendingCall]], None]], LoadRequest]
 
 
@@ -188,5 +190,13 @@ class Blueprints:
             )
 
         return Blueprint(
-            manifest, folder, entry, loader, authority, times_of(manifest, config), values, request
+            manifest,
+            folder,
+            entry,
+            loader,
+            authority,
+            times_of(manifest, config),
+            values,
+            functions_of(manifest),
+            request,
         )

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Sequence,
+)
+from typing import Any, overload
 
 from devkit_core.errors import PayloadTooLarge, UsageError
 from devkit_core.loading.call import Call, Result
 from devkit_core.model.types import PluginInfo
+from devkit_core.running import functions
 from devkit_core.running.mapping import IN_FLIGHT, Outcome, map_calls
 from devkit_core.running.supervisor import Supervisor
 from devkit_core.workers.pending import PendingCall, StreamingCall
@@ -93,11 +102,53 @@ class PluginHandle:
         supervisor.submit(call)
         return (await call).value
 
-    async def call(self, function: str, input: str | bytes = "", timeout: float | None = None) -> str | bytes:
-        """Run one of the functions that the manifest's `[functions]` names: JSON text in, JSON text out."""
-        data, text = self.encode(input)
+    @overload
+    async def call(
+        self, function: str, input: str | bytes = "", timeout: float | None = None
+    ) -> str | bytes: ...
+    @overload
+    async def call(self, function: str, input: object, timeout: float | None = None) -> Any: ...
+    async def call(self, function: str, input: object = "", timeout: float | None = None) -> Any:
+        """Run one of the functions that the manifest's `[functions]` names, checked by its schemas both ways.
+
+        A value goes as JSON, and the answer comes back as a value. `str` and `bytes` are JSON text already,
+        and the answer stays text; `invoke` takes a `str` as a value. Raises SchemaMismatch, for an input
+        before anything is sent, and what `execute` raises.
+        """
+        if isinstance(input, (str, bytes, bytearray, memoryview)):
+            data, text = self.encode(input)
+            return (await self._checked(function, data, text, timeout)).value
+        return await self.invoke(function, input, timeout)
+
+    async def invoke(self, function: str, input: Any = None, timeout: float | None = None) -> Any:
+        """Run a function as `call` does, with any JSON value, and return the value that it returned.
+
+        `execute` takes values only where `[functions.execute]` has a schema: elsewhere it is for text.
+        """
+        if function == "execute" and not ((known := self._contracts()) and known.describes(function)):
+            raise UsageError(
+                f"`execute` takes text, not {type(input).__name__}",
+                plugin=self.id,
+                hint="write `execute(text)`; values are for functions that the manifest describes",
+            )
+        data = functions.encode(self.id, function, input)
+        if len(data) > self._limit:
+            raise self._too_large(len(data))
+        return functions.decode(self.id, function, (await self._checked(function, data, True, timeout)).data)
+
+    async def _checked(self, function: str, data: bytes, text: bool, timeout: float | None) -> Result:
         request = Call(self.id, function, data, text, timeout)
-        return (await (self._wrapped or self._perform)(request)).value
+        known = self._contracts()
+        if known is None:
+            return await (self._wrapped or self._perform)(request)
+        known.check_input(function, data)
+        result = await (self._wrapped or self._perform)(request)
+        known.check_output(function, result.data)
+        return result
+
+    def _contracts(self) -> functions.Functions | None:
+        blueprint = self._supervisor.blueprint
+        return blueprint.functions if blueprint is not None else None
 
     async def stream(
         self, input: str | bytes = "", timeout: float | None = None
@@ -130,7 +181,7 @@ class PluginHandle:
         ordered: bool = True,
         timeout: float | None = None,
         in_flight: int = IN_FLIGHT,
-    ) -> AsyncIterator[Outcome]:
+    ) -> AsyncGenerator[Outcome, None]:
         """Run `execute` on every input and yield an Outcome for each, in order or as they come.
 
         Inputs are pulled one by one: at most `in_flight` are unanswered or not taken yet. An error is that
