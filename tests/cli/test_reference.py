@@ -20,6 +20,7 @@ COMMANDS = {
     "plugin-search/1": ("plugin", "search"),
     "plugin-run/1": ("plugin", "run", "one"),
     "plugin-run-all/1": ("plugin", "run", "--all-with", "Testing"),
+    "plugin-map/1": ("plugin", "map", "one", "plugins/one/plugin.py", "--raw", "--out", "results.jsonl"),
     "plugin-status/1": ("plugin", "status"),
     "plugin-check/1": ("plugin", "check", "plugins/one"),
     "plugin-choice/1": ("plugin", "enable", "one"),
@@ -61,7 +62,7 @@ COMMANDS = {
     "exit-codes/1": ("help", "exit-codes"),
 }
 
-STREAMS = {"event/1", "log-line/1", "plugin-dev/1"}  # lines of --format jsonl
+STREAMS = {"event/1", "log-line/1", "plugin-dev/1", "plugin-map-result/1"}  # lines of --format jsonl
 
 
 def test_the_command_reference_is_up_to_date():

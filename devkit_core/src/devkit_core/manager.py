@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self, overload
@@ -226,7 +226,7 @@ class PluginManager:
         ordered: bool = True,
         timeout: float | None = None,
         in_flight: int = IN_FLIGHT,
-    ) -> AsyncIterator[Outcome]:
+    ) -> AsyncGenerator[Outcome, None]:
         """Run a loaded plugin over many inputs; see PluginHandle.map."""
         return self.handle(plugin).map(inputs, ordered=ordered, timeout=timeout, in_flight=in_flight)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -141,6 +142,19 @@ class Output:
 
     def _talks(self, least: int) -> bool:
         return self.verbosity >= (1 if self.format == "json" else least)
+
+    @property
+    def talks(self) -> bool:
+        """Whether `say` says anything."""
+        return self._talks(0)
+
+    def redraw(self, text: str) -> None:
+        """Replace the last line of a terminal's stderr by this one, which an empty text takes away."""
+        stream = sys.stderr
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.write(f"\r\x1b[K{escape(text)}")
+                stream.flush()
 
     def detail(self, text: str) -> None:
         """Tell on stderr what only `-v` asks for."""

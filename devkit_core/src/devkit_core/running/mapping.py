@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from devkit_core.errors import CallTimeout, DevKitError, UsageError
@@ -113,7 +113,7 @@ async def map_calls(
     *,
     ordered: bool,
     in_flight: int,
-) -> AsyncIterator[Outcome]:
+) -> AsyncGenerator[Outcome, None]:
     """Yield an outcome for every input, in the inputs' order or as they come.
 
     `begin` starts a call and returns the size of its input; it may raise DevKitError, which is that

@@ -12,6 +12,7 @@ _CHILDREN = {
     "search": Child(f"{_HERE}.plugin_search:search", "Search the plugins that can be installed."),
     "info": Child(f"{_HERE}.plugin_info:info", "Show everything about one plugin."),
     "run": Child(f"{_HERE}.plugin_run:run", "Run a plugin and print what it returned."),
+    "map": Child(f"{_HERE}.plugin_map:map_", "Run a plugin once for every line of a file."),
     "status": Child(f"{_HERE}.plugin_status:status", "Show loaders, states, confinement and what is wrong."),
     "check": Child(f"{_HERE}.plugin_check:check_", "Check a plugin's folder without running it."),
     "enable": Child(f"{_HERE}.plugin_choice:enable", "Let a plugin be loaded again."),

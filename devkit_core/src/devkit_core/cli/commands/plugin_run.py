@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import os
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from typing import IO, Any
+from typing import IO
 
 import click
 
 from devkit_core.catalog.plugin_settings import given_texts
 from devkit_core.cli import eventloop
+from devkit_core.cli.calling import as_data, prepare, tell_withheld
 from devkit_core.cli.errors import render
 from devkit_core.cli.exit_codes import Exit
 from devkit_core.cli.grammar import command, pass_session
 from devkit_core.cli.output import Output
 from devkit_core.cli.plugin_ids import complete_plugin
-from devkit_core.cli.rights import rights_of
 from devkit_core.cli.session import Session
 from devkit_core.errors import DevKitError, NotFound, PayloadTooLarge, Place, UsageError
-from devkit_core.events.logs import LogLine
 from devkit_core.manager import PluginManager
 from devkit_core.model.types import capability
 
@@ -158,9 +156,9 @@ def _read(stream: IO[bytes], limit: int) -> bytes:
 async def _run_one(session: Session, manager: PluginManager, plugin: str, call: _Call) -> None:
     output = session.output
     async with manager:
-        _prepare(session, manager)
+        prepare(session, manager)
         found = manager.registry.find(plugin)
-        _tell_withheld(session, manager, plugin)
+        tell_withheld(session, manager, plugin)
         if output.format == "table":
             ended = True
             async for item in _items(manager, plugin, call):
@@ -171,7 +169,7 @@ async def _run_one(session: Session, manager: PluginManager, plugin: str, call: 
                 output.raw(b"\n")
             return
         value = await _execute(manager, plugin, call)
-        output.data("plugin-run/1", {"id": found.id, **_as_data(value)}, lambda: [])
+        output.data("plugin-run/1", {"id": found.id, **as_data(value)}, lambda: [])
 
 
 async def _items(manager: PluginManager, plugin: str, call: _Call) -> AsyncIterator[Value]:
@@ -194,7 +192,7 @@ async def _execute(manager: PluginManager, plugin: str, call: _Call) -> Value:
 async def _run_all(session: Session, manager: PluginManager, wanted: str, call: _Call) -> bool:
     """Run every enabled plugin with the capability; return whether all answered."""
     async with manager:
-        _prepare(session, manager)
+        prepare(session, manager)
         chosen = [
             each.id
             for each in manager.registry
@@ -212,7 +210,7 @@ async def _run_all(session: Session, manager: PluginManager, wanted: str, call: 
             )
         results: dict[str, Value | DevKitError] = {}
         for plugin in chosen:  # loading one after the other keeps the order of dependencies
-            _tell_withheld(session, manager, plugin)
+            tell_withheld(session, manager, plugin)
             try:
                 await manager.load(plugin)
             except DevKitError as error:
@@ -233,7 +231,7 @@ async def _run_all(session: Session, manager: PluginManager, wanted: str, call: 
 
 def _show_all(output: Output, wanted: str, results: dict[str, Value | DevKitError]) -> None:
     if output.format != "table":
-        data = [{"id": plugin, **_as_data(value)} for plugin, value in results.items()]
+        data = [{"id": plugin, **as_data(value)} for plugin, value in results.items()]
         output.data("plugin-run-all/1", {"capability": wanted, "results": data}, lambda: [])
         return
     for plugin, value in results.items():
@@ -247,36 +245,3 @@ def _show_all(output: Output, wanted: str, results: dict[str, Value | DevKitErro
 
 def _bytes(value: Value) -> bytes:
     return value.encode() if isinstance(value, str) else value
-
-
-def _as_data(value: Value | DevKitError) -> dict[str, Any]:
-    if isinstance(value, DevKitError):
-        return {"ok": False, "text": None, "base64": None, "error": value.as_dict()}
-    if isinstance(value, str):
-        return {"ok": True, "text": value, "base64": None, "error": None}
-    return {"ok": True, "text": None, "base64": base64.b64encode(value).decode(), "error": None}
-
-
-def _prepare(session: Session, manager: PluginManager) -> None:
-    manager.discover()
-
-    def show(line: LogLine) -> None:
-        if line.stream == "note":
-            session.output.say(f"{line.plugin}: {line.text}", look="dim")
-        else:
-            session.output.detail(f"{line.plugin} {line.stream}: {line.text}")
-
-    manager.logs.follow(show)
-
-
-def _tell_withheld(session: Session, manager: PluginManager, plugin: str) -> None:
-    """Say in one line what the plugin asks for and runs without."""
-    found = manager.registry.find(plugin)
-    if found.manifest is None or found.error is not None:
-        return
-    rights = rights_of(session, found)
-    if rights.withheld:
-        asked = ", ".join(str(each) for each in rights.withheld)
-        to_grant = rights.command()
-        how = f"to grant: {to_grant}" if to_grant else "withheld by a policy"
-        session.output.say(f"note: {plugin} runs without {asked}; {how}", look="warn")
