@@ -165,10 +165,47 @@ def listing(quick: bool) -> dict[str, float]:
     return {name: statistics.median(each[1:]) for name, each in samples.items()}
 
 
+def page(results: dict[str, object]) -> str:
+    """Return the figures as a page: contestants side by side, and DevKit's ratio to each."""
+    ours = results.get("DevKit, Python worker, confined")
+    rivals = {name: each for name, each in results.items() if "go-plugin" in name or "floor" in name}
+    lines = [
+        "# Results",
+        "",
+        "Written by `python benchmarks/run.py --write`: one run, rounds in turn, medians. A ratio is DevKit's figure",
+        "over the other's; under 1 is better for times, over 1 for rates. The worker is confined.",
+        "",
+        f"Machine: {', '.join(f'{key} {value}' for key, value in dict(results['machine']).items())}.",
+        "",
+    ]
+    if isinstance(ours, dict):
+        named = {name: each for name, each in rivals.items() if isinstance(each, dict)}
+        head = ["what", "DevKit", *(part for name in named for part in (name, "ratio"))]
+        lines += ["| " + " | ".join(head) + " |", "|---|" + "--:|" * (len(head) - 1)]
+        for metric, value in ours.items():
+            row = [metric, f"{value:,.1f}"]
+            for each in named.values():
+                other = each.get(metric)
+                row += [f"{other:,.1f}", f"{value / other:.2f}"] if other else ["", ""]
+            lines.append("| " + " | ".join(row) + " |")
+    line = results.get("command line")
+    if isinstance(line, dict):
+        lines += [
+            "",
+            "| command | ms |",
+            "|---|--:|",
+            *(f"| {name} | {ms:,.0f} |" for name, ms in line.items()),
+        ]
+    skipped = [f"{name}: {each}" for name, each in rivals.items() if isinstance(each, str)]
+    lines += ["", *(f"Skipped: {each}." for each in skipped)] if skipped else []
+    return "\n".join(lines) + "\n"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=["calls", "goplugin", "list"], action="append")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--write", action="store_true", help="write the figures and ratios to RESULTS.md")
     parser.add_argument("--quick", action="store_true", help="one short round: does everything still run?")
     options = parser.parse_args()
     wanted = set(options.only or ["calls", "goplugin", "list"])
@@ -187,6 +224,8 @@ def main() -> int:
         results["go-plugin net/rpc, after"] = again
     if "list" in wanted:
         results["command line"] = listing(options.quick)
+    if options.write:
+        (HERE / "RESULTS.md").write_text(page(results))
     if options.json:
         print(json.dumps(results, ensure_ascii=False, indent=1))
         return 0
