@@ -172,8 +172,8 @@ def page(results: dict[str, object]) -> str:
     lines = [
         "# Results",
         "",
-        "Written by `python benchmarks/run.py --write`: one run, rounds in turn, medians. A ratio is DevKit's",
-        "figure over the other's; under 1 is better for times, over 1 for rates. The worker is confined.",
+        "Written by `python benchmarks/run.py --write`: one run, rounds in turn, medians. A ratio is",
+        "DevKit's figure over the other's; under 1 is better for times, over 1 for rates. The worker is confined.",
         "",
         f"Machine: {', '.join(f'{key} {value}' for key, value in dict(results['machine']).items())}.",
         "",
