@@ -396,3 +396,41 @@ async def test_several_managers_with_the_same_extensions(project):
     three = project.manager(extensions=one.extensions)
     async with three:
         assert await (await three.load("plain")).execute() != pid
+
+
+async def test_who_closes_meanwhile_waits_too(project):
+    project.write("told", TOLD.format(id="told"))
+    manager = project.manager()
+    await manager.__aenter__()
+    await manager.load("told")
+    first = asyncio.ensure_future(manager.close())
+    await asyncio.sleep(0)
+    await manager.close()
+    assert first.done()
+    assert any("shutdown told" in line.text for line in manager.logs.lines("told"))
+
+
+async def test_a_close_that_is_cancelled_goes_on(project):
+    project.write("told", TOLD.format(id="told"))
+    manager = project.manager()
+    await manager.__aenter__()
+    handle = await manager.load("told")
+    closing = asyncio.ensure_future(manager.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    await manager.close()
+    assert handle.pid is None
+    assert any("shutdown told" in line.text for line in manager.logs.lines("told"))
+
+
+async def test_closed_before_a_load_has_begun(project):
+    project.write("plain")
+    manager = project.manager()
+    await manager.__aenter__()
+    manager.discover()
+    loading = asyncio.ensure_future(manager.load("plain"))
+    await asyncio.sleep(0)
+    await manager.close()
+    assert await code_of(loading) == "manager-closed"

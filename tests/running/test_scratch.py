@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from devkit_core.errors import StateError
-from devkit_core.running.scratch import ScratchRoot, remove
+from devkit_core.running.scratch import ScratchRoot, instance_folder, remove
 
 LEAVE = "import os, sys; from pathlib import Path\nfrom devkit_core.running.scratch import ScratchRoot\n" \
     "print(ScratchRoot(Path(sys.argv[1])).path, flush=True); os._exit(0)"  # fmt: skip
@@ -75,3 +75,10 @@ def test_what_plugins_leave_goes_however_deep_and_closed(tmp_path):
     assert not folder.exists()
     assert (outside / "file").read_text() == "stays"
     remove(folder)
+
+
+def test_an_instance_whose_folder_cannot_be_made(tmp_path):
+    with pytest.raises(StateError) as caught:
+        instance_folder(tmp_path / "gone", "plugin")
+    assert caught.value.code == "state-unwritable"
+    assert caught.value.place is not None

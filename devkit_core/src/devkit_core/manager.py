@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sequence
@@ -91,7 +92,7 @@ class PluginManager:
         self._control = ControlServer(self.places.runtime, self._requests.answer) if control else None
         self._started_at = time.time()
         self._last_scan_at: float | None = None
-        self._closed = False
+        self._closing: asyncio.Task[None] | None = None
 
     # -- what there is
 
@@ -268,10 +269,15 @@ class PluginManager:
     # -- the end
 
     async def close(self) -> None:
-        """Shut every plugin down, dependents first, and free everything; may be called again."""
-        if self._closed:
-            return
-        self._closed = True
+        """Shut every plugin down, dependents first, and free everything; may be called again.
+
+        It goes on where its caller is cancelled, and who calls it meanwhile waits for it too.
+        """
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
         try:
             await (self._engine or self._roster).close()
         finally:

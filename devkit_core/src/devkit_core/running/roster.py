@@ -105,7 +105,7 @@ class Roster:
         if supervisor is not None and supervisor.running:
             return
         if self._closed:
-            raise LoadError("the manager is closed", code="manager-closed", plugin=plugin)
+            raise _manager_closed(plugin)
         if len({*self._registry.loaded(), *self._starting} - {plugin}) >= self._most:
             raise LoadError(
                 f"{self._most} plugins are loaded already",
@@ -120,6 +120,8 @@ class Roster:
                 supervisor = self._supervisors[plugin] = self._supervise(plugin)
             if self.before_read is not None:
                 await self.before_read(plugin, found.folder)
+            if self._closed:
+                raise _manager_closed(plugin)
             if supervisor.status in _UNWATCHED:
                 if supervisor.status is PluginStatus.DISABLED:
                     supervisor.move(PluginStatus.DISCOVERED)
@@ -136,11 +138,7 @@ class Roster:
         gone = [each for each in required if each not in self._registry.loaded()]
         if gone or self._closed:
             await self.stop(plugin)
-            raise (
-                _missing(plugin, gone[0], "it was unloaded")
-                if gone
-                else LoadError("the manager is closed", code="manager-closed", plugin=plugin)
-            )
+            raise _missing(plugin, gone[0], "it was unloaded") if gone else _manager_closed(plugin)
 
     def _required(self, needs: Iterable[Need]) -> list[str]:
         """Return the plugins that are held loaded by who needs them: an optional one holds nothing."""
@@ -264,6 +262,10 @@ class Roster:
             raise
         self._found[found.id] = now
         return needs
+
+
+def _manager_closed(plugin: str) -> LoadError:
+    return LoadError("the manager is closed", code="manager-closed", plugin=plugin)
 
 
 def _missing(plugin: str, need: str, why: str) -> DependencyMissing:

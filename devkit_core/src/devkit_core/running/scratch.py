@@ -10,9 +10,9 @@ import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
-from devkit_core.errors import StateError
+from devkit_core.errors import Place, StateError
 
-__all__ = ["ScratchRoot", "removal", "remove"]
+__all__ = ["ScratchRoot", "instance_folder", "removal", "remove"]
 
 _LOCK = ".lock"
 _STEP = 256  # files that are removed in one go, in about a millisecond
@@ -29,13 +29,13 @@ class ScratchRoot:
         try:
             parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.path = Path(tempfile.mkdtemp(prefix="host-", dir=parent))
-            self._lock = os.open(self.path / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            try:
+                self._lock = os.open(self.path / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            except OSError:
+                self.path.rmdir()  # nobody would know later that it is left
+                raise
         except OSError as error:
-            raise StateError(
-                f"no scratch folder can be made in {parent}: {error.strerror}",
-                code="state-unwritable",
-                hint="make the folder writable, or set DEVKIT_HOME to one that is",
-            ) from error
+            raise _unwritable(parent, error) from error
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         self._sweep(parent)
 
@@ -58,6 +58,23 @@ class ScratchRoot:
             remove(self.path)
             os.close(self._lock)
             self._lock = -1
+
+
+def instance_folder(root: Path, plugin: str) -> Path:
+    """Make a folder for an instance of a plugin; raises StateError."""
+    try:
+        return Path(tempfile.mkdtemp(prefix=f"{plugin}-", dir=root))
+    except OSError as error:
+        raise _unwritable(root, error) from error
+
+
+def _unwritable(parent: Path, error: OSError) -> StateError:
+    return StateError(
+        f"no scratch folder can be made in {parent}: {error.strerror}",
+        code="state-unwritable",
+        place=Place(str(parent)),
+        hint="make the folder writable, or set DEVKIT_HOME to one that is",
+    )
 
 
 def remove(folder: Path) -> None:

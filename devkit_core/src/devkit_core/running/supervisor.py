@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +15,7 @@ from devkit_core.model.lifecycle import allowed, check
 from devkit_core.model.types import PluginHealth, PluginStatus
 from devkit_core.running import health as healths
 from devkit_core.running.failures import told
-from devkit_core.running.scratch import removal
+from devkit_core.running.scratch import instance_folder, removal
 from devkit_core.workers.pending import PendingCall
 
 if TYPE_CHECKING:
@@ -266,7 +265,7 @@ class Supervisor:
         blueprint = self._read()
         if self.blueprint is None:
             self.blueprint = blueprint
-        folder = Path(tempfile.mkdtemp(prefix=f"{self.id}-", dir=self._scratch))
+        folder = instance_folder(self._scratch, self.id)
         generation = self._generation + 1
         instance: Instance | None = None
         try:
