@@ -29,6 +29,7 @@ from devkit_core.events.bus import EventKind
 from devkit_core.hooks.extensions import Extensions
 from devkit_core.hooks.specs import hookimpl
 from devkit_core.loading.call import Result
+from devkit_core.running.handle import PluginHandle as AsyncHandle
 from devkit_loader_python.loader import PythonLoader
 
 ECHO = "def execute(data: bytes):\n    return data.decode() if data.isascii() else data\n"
@@ -44,6 +45,14 @@ def test_it_has_what_the_asynchronous_manager_has():
         ours = inspect.signature(getattr(blocking.PluginManager, name)).parameters
         theirs = inspect.signature(getattr(asynchronous.PluginManager, name)).parameters
         assert list(ours) == list(theirs), name
+
+
+def test_a_handle_has_what_the_asynchronous_handle_has():
+    def names(cls):
+        return {name for name in vars(cls) if not name.startswith("_")}
+
+    inside = {"encode", "has_middleware", "payload_limit", "seconds", "supervisor"}
+    assert names(AsyncHandle) - inside == names(blocking.PluginHandle)
 
 
 def test_life(project, manager):
@@ -218,7 +227,9 @@ def test_functions(project, manager):
         output = { type = "integer" }
     """
     project.write("busy", ECHO + "def double(n):\n    return 2 * n\n", more)
-    assert manager.load("busy").call("double", "21") == "42"
+    handle = manager.load("busy")
+    assert handle.call("double", "21") == "42"
+    assert handle.call("double", 21) == handle.invoke("double", 21) == 42
 
 
 async def test_within_a_running_loop(project):

@@ -131,9 +131,20 @@ class PluginHandle:
         """
         return self._background.wait(self._handle.execute(input, timeout))
 
-    def call(self, function: str, input: str | bytes = "", timeout: float | None = None) -> str | bytes:
-        """Run one of the functions that the manifest's `[functions]` names: JSON text in, JSON text out."""
+    @overload
+    def call(self, function: str, input: str | bytes = "", timeout: float | None = None) -> str | bytes: ...
+    @overload
+    def call(self, function: str, input: object, timeout: float | None = None) -> Any: ...
+    def call(self, function: str, input: object = "", timeout: float | None = None) -> Any:
+        """Run one of the functions that the manifest's `[functions]` names, checked by its schemas both ways.
+
+        A value goes as JSON, and the answer comes back as a value; JSON text stays text.
+        """
         return self._background.wait(self._handle.call(function, input, timeout))
+
+    def invoke(self, function: str, input: Any = None, timeout: float | None = None) -> Any:
+        """Run a function as `call` does, with any JSON value, and return the value that it returned."""
+        return self._background.wait(self._handle.invoke(function, input, timeout))
 
     def stream(self, input: str | bytes = "", timeout: float | None = None) -> Iterator[str | bytes]:
         """Run `execute` and yield its items as they come; a plugin that returns one answer yields that.

@@ -75,6 +75,11 @@ class PluginHandle:
         return self._supervisor
 
     @property
+    def payload_limit(self) -> int:
+        """Bytes that an input may have."""
+        return self._limit
+
+    @property
     def has_middleware(self) -> bool:
         """Whether calls have to go through extensions' middleware, in the event loop."""
         return self._wrapped is not None
@@ -125,7 +130,7 @@ class PluginHandle:
 
         `execute` takes values only where `[functions.execute]` has a schema: elsewhere it is for text.
         """
-        if function == "execute" and not ((known := self._contracts()) and known.describes(function)):
+        if not self.takes_json(function):
             raise UsageError(
                 f"`execute` takes text, not {type(input).__name__}",
                 plugin=self.id,
@@ -135,6 +140,11 @@ class PluginHandle:
         if len(data) > self._limit:
             raise self._too_large(len(data))
         return functions.decode(self.id, function, (await self._checked(function, data, True, timeout)).data)
+
+    def takes_json(self, function: str) -> bool:
+        """Say whether a function takes values: all do but an `execute` that has no schema."""
+        known = self._contracts()
+        return function != "execute" or (known is not None and known.describes(function))
 
     async def _checked(self, function: str, data: bytes, text: bool, timeout: float | None) -> Result:
         request = Call(self.id, function, data, text, timeout)

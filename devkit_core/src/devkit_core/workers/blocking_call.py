@@ -29,11 +29,8 @@ class Waiter:
     waits first makes `wake` and then looks at `finished`.
     """
 
-    __slots__ = ("finished", "wake")
-
-    def __init__(self) -> None:
-        self.finished = False
-        self.wake: LockType | None = None
+    finished = False
+    wake: LockType | None = None
 
     def rouse(self) -> None:
         """Wake the thread, to find its outcome or to do something for all."""
@@ -58,8 +55,6 @@ class Waiter:
 class CallGroup(Waiter):
     """Calls whose thread waits for any of them; it takes `finished` back before it looks at them."""
 
-    __slots__ = ()
-
 
 class BlockingCall(Waiter):
     """One call of a thread that waits for it, or for its `group`.
@@ -68,25 +63,17 @@ class BlockingCall(Waiter):
     `proxy` is what stands for it in the event loop.
     """
 
-    streams: bool = False
-
-    __slots__ = (
-        "answer",
-        "attempts",
-        "began",
-        "channel",
-        "data",
-        "deadline",
-        "error",
-        "function",
-        "group",
-        "id",
-        "plugin",
-        "position",
-        "proxy",
-        "tally",
-        "text",
-    )
+    # what most calls never change is the class's, as making one is part of every call's time
+    streams = False
+    finished = False
+    wake: LockType | None = None
+    id = 0
+    attempts = 0
+    position = 0  # among the inputs of a map
+    channel: BlockingChannel | None = None
+    proxy: PendingCall | None = None
+    answer: Result | None = None
+    error: BaseException | None = None
 
     def __init__(
         self,
@@ -98,8 +85,6 @@ class BlockingCall(Waiter):
         tally: Tally,
         group: CallGroup | None = None,
     ) -> None:
-        self.finished = False
-        self.wake = None
         self.plugin = plugin
         self.function = function
         self.data = data
@@ -108,13 +93,6 @@ class BlockingCall(Waiter):
         self.deadline = now + seconds
         self.tally = tally
         self.group = group
-        self.id = 0
-        self.position = 0  # among the inputs of a map
-        self.attempts = 0
-        self.channel: BlockingChannel | None = None
-        self.proxy: PendingCall | None = None
-        self.answer: Result | None = None
-        self.error: BaseException | None = None
 
     def done(self) -> bool:
         """Whether it has ended."""

@@ -50,6 +50,7 @@ class BlockingChannel:
         self._loop = asyncio.get_running_loop()
         self.guard = threading.RLock()
         self._out = Outbox()
+        self._kept = self._out.kept
         self.connection = Connection(self._out.write, self._violation, self._controlled, limit)
         self._control = control
         self._lost = lost
@@ -105,7 +106,7 @@ class BlockingChannel:
                 self._out.corked = False
                 self._out.flush()
                 self._changing = False
-                if self._out and self._leader is not None:
+                if self._kept and self._leader is not None:
                     self._loop.call_soon_threadsafe(self._write_on)
         except BaseException:
             self._interrupted(None)
@@ -124,7 +125,7 @@ class BlockingChannel:
                 self._changing = False
                 if leads := self._leader is None and not self._over:
                     self._leader = call
-                elif self._out:
+                elif self._kept:
                     self._loop.call_soon_threadsafe(self._write_on)
             if leads:
                 self._lead(call, call.deadline)
@@ -164,7 +165,7 @@ class BlockingChannel:
         guard, connection = self.guard, self.connection
         while True:
             try:
-                if self._out and not self._has_room():
+                if self._kept and not self._has_room():
                     continue
                 count = self._receive(connection.get_buffer(0))
             except BlockingIOError:
@@ -180,7 +181,7 @@ class BlockingChannel:
                     self._end()
                 if waiter.finished or self._over or monotonic() >= deadline:
                     self._leader = None
-                    if self._followers or self._out or self._wanted or self._over:
+                    if self._followers or self._kept or self._wanted or self._over:
                         self._pass_on()
                     return
 
@@ -203,7 +204,7 @@ class BlockingChannel:
             if not each.finished and each.wake is not None:
                 each.rouse()
                 return
-        if self._wanted or self._out:
+        if self._wanted or self._kept:
             self._wanted = False
             self._loop.call_soon_threadsafe(self._attend)
 
@@ -338,7 +339,7 @@ class BlockingChannel:
     def _write_on(self) -> None:
         with self.guard:
             self._out.flush()
-            wanted = bool(self._out) and not self._over
+            wanted = bool(self._kept) and not self._over
             if wanted is not self._writing and self._sock is not None:
                 self._writing = wanted
                 if wanted:

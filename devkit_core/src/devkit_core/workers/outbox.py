@@ -10,7 +10,7 @@ _NOW = socket.MSG_DONTWAIT
 
 
 class Outbox:
-    """Writes as much as the socket takes and keeps the rest; true while something is kept.
+    """Writes as much as the socket takes; `kept` is the rest, always the same object.
 
     While it is `corked` all is kept. Errors are nobody's here: reading shows the end of a channel.
     """
@@ -21,9 +21,6 @@ class Outbox:
         self.sock: socket.socket | None = None
         self.kept = bytearray()
         self.corked = False
-
-    def __bool__(self) -> bool:
-        return bool(self.kept)
 
     def write(self, data: bytes) -> None:
         """Write, behind what is kept."""
