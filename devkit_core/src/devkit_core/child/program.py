@@ -37,6 +37,7 @@ class Program:
         self.initialize: Callable[..., Any] | None = None
         self.configure: Callable[[Any], Any] | None = None
         self.configured = False  # whether initialize takes the settings
+        self.configures_first = False  # else configure comes after an initialize that takes none
         self.shutdown: Callable[[], Any] | None = None
         self.concurrent = False
 
@@ -58,6 +59,9 @@ class Program:
         initialize, configure = self.initialize, self.configure
 
         def both() -> Any:
+            if self.configures_first and configure:
+                configure(config)
+                return initialize() if initialize else None
             answer: Any = initialize() if initialize else None
             if not hasattr(answer, "__await__"):
                 return configure(config) if configure else None

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from devkit_core.api import (
     CallTimeout,
+    ConfigError,
     DevKitError,
     ExecutionError,
     FunctionMissing,
@@ -36,6 +39,7 @@ class TrustedInstance(Instance):
         self._plugin = request.id
         self._limit = request.payload_limit
         self._log = request.log
+        self._config = request.config
         self._clock = asyncio.get_running_loop().time
         folder, target = str(request.folder), str(request.scratch / "library")
         try:
@@ -49,6 +53,7 @@ class TrustedInstance(Instance):
         self._library = Library(path, self._failure)
         for warning in self._library.identify(request.id, request.manifest.version):
             self._log("stderr", warning)
+        self.takes_config = self._library.takes_config
         names = ["execute", *sorted(name for name in request.manifest.functions if name != "execute")]
         self.functions = {name: number for number, name in enumerate(names)}
         self._calls = [self._library.execute(), *(self._library.function(name) for name in names[1:])]
@@ -66,7 +71,15 @@ class TrustedInstance(Instance):
         return kind(message, code=code, hint=hint, plugin=self._plugin)
 
     async def initialize(self, seconds: float) -> None:
+        if self.takes_config and self._config is not None and (why := self._library.configure(self._config)):
+            raise self._failure("initialize-failed", why, None)
         self._library.initialize()
+
+    async def configure(self, config: Mapping[str, Any], seconds: float) -> bool:
+        if why := self._library.configure(config):
+            message = f"`{self._plugin}` refused its settings: {why}"
+            raise ConfigError(message, code="plugin-config-refused", plugin=self._plugin)
+        return True
 
     def submit(self, call: PendingCall) -> None:
         if call.done():

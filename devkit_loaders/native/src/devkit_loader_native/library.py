@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from devkit_loader_native.interface import ffi
@@ -21,6 +22,7 @@ _TEXT = ffi.typeof("char *(*)(const char *)")
 _BYTES = ffi.typeof("char *(*)(const char *, size_t, size_t *)")
 _MESSAGE = ffi.typeof("const char *(*)(void)")
 _FREE = ffi.typeof("void (*)(char *)")
+_CONFIGURE = ffi.typeof("int (*)(const char *)")
 _CREATE = ffi.typeof("PluginInterface *(*)(void)")
 
 #: makes the error to raise, of a code, a message and a hint or None
@@ -86,6 +88,7 @@ class Library:
         self._table = table
         self._last_error = self._export("last_error", _MESSAGE)
         self._free = self._export("free_string", _FREE)
+        self._configure = self._export("configure", _CONFIGURE)
 
     def _origin(self, address: Any) -> Any:
         found = ffi.new("Symbol *")
@@ -126,6 +129,16 @@ class Library:
         if status:
             why = self._complaint() or f"it returned {status}"
             raise self._failure("initialize-failed", why, None)
+
+    @property
+    def takes_config(self) -> bool:
+        """Whether the library can be given settings."""
+        return self._configure is not None
+
+    def configure(self, config: Mapping[str, Any]) -> str:
+        """Give the library its settings as JSON, and return why it refuses them, or nothing."""
+        status = self._configure(json.dumps(config, ensure_ascii=False).encode())
+        return (self._complaint() or f"configure returned {status}") if status else ""
 
     def shutdown(self) -> int:
         """Run the library's shutdown and return its status."""

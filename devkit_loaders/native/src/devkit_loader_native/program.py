@@ -32,6 +32,8 @@ def load(request: Mapping[str, Any], kit: Any) -> Any:
         program.add(name, _answers(library.function(name), library))
     program.initialize = _printing(library.initialize, library)
     program.shutdown = _printing(lambda: _shutdown(library), library)
+    if library.takes_config:
+        program.configure, program.configures_first = _configures(library, kit), True
     library.flush()
     return program
 
@@ -57,6 +59,18 @@ def _printing(function: Callable[[], None], library: Library) -> Callable[[], No
             library.flush()
 
     return run
+
+
+def _configures(library: Library, kit: Any) -> Callable[[Any], None]:
+    def configure(config: Any) -> None:
+        try:
+            why = library.configure(config)
+        finally:
+            library.flush()
+        if why:
+            raise kit.Broken("plugin-config-refused", why)
+
+    return configure
 
 
 def _shutdown(library: Library) -> None:
