@@ -28,6 +28,7 @@ COMMANDS = {
     "plugin-unload/1": ("plugin", "unload", "one"),
     "plugin-stats/1": ("plugin", "stats", "one"),
     "plugin-logs/1": ("plugin", "logs", "one"),
+    "stubs/1": ("stubs", "--out", "types"),
     "events/1": ("events",),
     "plugin-new/1": ("plugin", "new", "two"),
     "plugin-install/1": ("plugin", "install", "./plugins/one"),

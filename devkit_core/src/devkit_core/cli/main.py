@@ -25,6 +25,7 @@ _ROOT = {
     "plugin": Child(f"{_COMMANDS}.plugin:plugin", "Find, run, check and manage plugins."),
     "loader": Child(f"{_COMMANDS}.loader:loader", "The loaders, which run one kind of plugin each."),
     "config": Child(f"{_COMMANDS}.config:config", "Show and change settings."),
+    "stubs": Child(f"{_COMMANDS}.stubs:stubs", "Write the types of plugins' functions for type checkers."),
     "events": Child(f"{_COMMANDS}.events:events", "Show what happens in running hosts."),
     "store": Child(f"{_COMMANDS}.store:store", "Check and tidy the content of installed plugins."),
     "doctor": Child(f"{_COMMANDS}.doctor:doctor", "Check this machine and what is installed."),

@@ -17,7 +17,9 @@ from devkit_core.cli.plugin_ids import plugin_argument
 from devkit_core.cli.rights import Rights, rights_of
 from devkit_core.cli.session import Session
 from devkit_core.errors import DevKitError, NotFound
+from devkit_core.model.config_fields import plain
 from devkit_core.model.manifest import Manifest
+from devkit_core.model.schema_misses import expectation
 from devkit_core.model.types import Discovered
 from devkit_core.model.versions import parse_requirement, parse_runtime_version
 
@@ -112,7 +114,13 @@ def _manifest(manifest: Manifest) -> dict[str, Any]:
         "entry_point": about.entry_point,
         "capabilities": list(manifest.capabilities),
         "functions": [
-            {"name": name, "description": each.description} for name, each in manifest.functions.items()
+            {
+                "name": name,
+                "description": each.description,
+                "input": plain(each.input),
+                "output": plain(each.output),
+            }
+            for name, each in manifest.functions.items()
         ],
     }
 
@@ -186,7 +194,16 @@ def _view(
 
 
 def _function(function: dict[str, Any]) -> str:
-    return f"{function['name']}: {function['description']}" if function["description"] else function["name"]
+    """Return a function's line: `count(text, words?) → an integer: Counts the words`."""
+    schema = function["input"]
+    takes = ""
+    if schema is not None:
+        keys = schema.get("properties") or {}
+        required = schema.get("required", ())
+        takes = ", ".join(key if key in required else f"{key}?" for key in keys) or expectation(schema)
+    line = f"{function['name']}({takes})" if takes else function["name"]
+    line += f" → {expectation(function['output'])}" if function["output"] is not None else ""
+    return f"{line}: {function['description']}" if function["description"] else line
 
 
 def _dependency(dependency: dict[str, Any]) -> str:

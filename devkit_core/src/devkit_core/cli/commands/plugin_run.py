@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -44,6 +45,7 @@ class _Call:
         'devkit plugin run test-plugin "hello world"',
         "echo '{\"a\": 1}' | devkit plugin run json-tools -",
         "devkit plugin run todo-scanner --file src/main.py",
+        "devkit plugin run markdown-html --fn outline --json '{\"markdown\": \"# Title\"}'",
         "devkit plugin run my-plugin --set line_length=100 --file plugin.py",
         'devkit plugin run --all-with CodeAnalysis "x = 1  # TODO: name it"',
         "devkit plugin run test-plugin -- --starts-with-a-dash",
@@ -53,6 +55,7 @@ class _Call:
 @click.argument("second", metavar="[INPUT|-]", required=False)
 @click.option("--file", "file", type=click.Path(), metavar="F", help="Read the input from a file.")
 @click.option("--fn", "function", metavar="NAME", help="Call this function of the manifest's, not execute.")
+@click.option("--json", "json_input", metavar="JSON", help="The input of --fn, checked to be JSON first.")
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -83,6 +86,7 @@ def run(
     second: str | None,
     file: str | None,
     function: str | None,
+    json_input: str | None,
     timeout: float | None,
     wanted: str | None,
     given: tuple[str, ...],
@@ -97,9 +101,13 @@ def run(
     plugin = None if wanted is not None else (words.pop(0) if words else None)
     if wanted is None and plugin is None:
         raise UsageError("which plugin?", hint="devkit plugin run ID [INPUT]")
-    if len(words) > 1 or (words and file is not None):
-        raise UsageError("there is more than one input", hint="give one: an argument, `-`, or --file")
+    if len(words) + (file is not None) + (json_input is not None) > 1:
+        raise UsageError("there is more than one input", hint="give one: an argument, `-`, --file or --json")
+    if json_input is not None and function is None:
+        raise UsageError("--json is the input of a function", hint="name it: --fn NAME")
     config = session.settings.config
+    if json_input is not None:
+        words = [_checked(json_input)]
     input = _input(words[0] if words else None, file, config.max_payload_mb << 20)
     call = _Call(input, function, timeout)
     if allow_unconfined:
@@ -118,6 +126,14 @@ def run(
         eventloop.run(_run_one(session, manager, plugin, call))
     elif not eventloop.run(_run_all(session, manager, capability(wanted or ""), call)):
         context.exit(Exit.SOME_FAILED)
+
+
+def _checked(text: str) -> str:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"the value of --json is no JSON: {error}", code="input-not-json") from error
+    return text
 
 
 def _input(argument: str | None, file: str | None, limit: int) -> Value:
