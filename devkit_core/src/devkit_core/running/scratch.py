@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import os
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from devkit_core.errors import Place, StateError
 
-__all__ = ["ScratchRoot", "instance_folder", "removal", "remove"]
+__all__ = ["ScratchRoot", "clear", "instance_folder", "removal", "remove"]
 
 _LOCK = ".lock"
 _STEP = 256  # files that are removed in one go, in about a millisecond
@@ -81,6 +82,18 @@ def remove(folder: Path) -> None:
     """Remove a folder that a plugin filled; what can't be removed stays."""
     for _ in removal(folder):
         pass
+
+
+async def clear(folder: Path) -> None:
+    """Remove an instance's folder, and let others have their turns however much is in it."""
+    steps = removal(folder)
+    try:
+        for _ in steps:
+            await asyncio.sleep(0)
+    except asyncio.CancelledError:
+        for _ in steps:  # nothing is left behind
+            pass
+        raise
 
 
 def removal(folder: Path) -> Iterator[None]:

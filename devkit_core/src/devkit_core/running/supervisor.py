@@ -15,7 +15,7 @@ from devkit_core.model.lifecycle import allowed, check
 from devkit_core.model.types import PluginHealth, PluginStatus
 from devkit_core.running import health as healths
 from devkit_core.running.failures import told
-from devkit_core.running.scratch import instance_folder, removal
+from devkit_core.running.scratch import clear, instance_folder
 from devkit_core.workers.pending import PendingCall
 
 if TYPE_CHECKING:
@@ -270,7 +270,15 @@ class Supervisor:
         instance: Instance | None = None
         try:
             request = blueprint.request(folder, lambda why, calls: self._ended(generation, why, calls))
-            instance = await blueprint.loader.start(request)
+            try:
+                instance = await blueprint.loader.start(request)
+            except OSError as error:
+                raise LoadError(
+                    f"the system refuses what `{self.id}` needs to start: {error.strerror or error}",
+                    code="worker-start",
+                    plugin=self.id,
+                    hint="the limit on open files (ulimit -n), full disks and memory are usual causes",
+                ) from error
             if blueprint.config is not None and not instance.takes_config:
                 raise LoadError(
                     f"`{self.id}` has settings, but nothing that is given them",
@@ -284,7 +292,7 @@ class Supervisor:
         except BaseException:
             if instance is not None:
                 await instance.close()
-            await _clear(folder)
+            await clear(folder)
             raise
         return blueprint, instance, folder, generation
 
@@ -378,16 +386,4 @@ async def _free(instance: Instance | None, folder: Path | None) -> None:
     if instance is not None:
         await instance.close()
     if folder is not None:
-        await _clear(folder)
-
-
-async def _clear(folder: Path) -> None:
-    """Remove an instance's folder, and let others have their turns however much is in it."""
-    steps = removal(folder)
-    try:
-        for _ in steps:
-            await asyncio.sleep(0)
-    except asyncio.CancelledError:
-        for _ in steps:  # nothing is left behind
-            pass
-        raise
+        await clear(folder)

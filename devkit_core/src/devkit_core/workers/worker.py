@@ -88,29 +88,7 @@ class Worker:
 
         Raises LoadError with what the worker said, or how it ended.
         """
-        ours, theirs = socket.socketpair()
-        pipes = [os.pipe(), os.pipe()]
-        page = self._make_page()
-        try:
-            descriptors = [theirs.fileno(), pipes[0][1], pipes[1][1], page]
-            if broker is not None:
-                descriptors.append(broker)
-            for (read, _), name in zip(pipes, ("stdout", "stderr"), strict=True):
-                self._outputs.append(Output(read, name, self._log))
-            ours.setblocking(False)
-            await self._channel.open(ours)
-            self._reply = self._loop.create_future()
-            self.process = await zygote.spawn(request, descriptors)
-        except BaseException:
-            self._channel.close()
-            for output in self._outputs:
-                output.close()
-            raise
-        finally:
-            theirs.close()
-            os.close(page)
-            for _, write in pipes:
-                os.close(write)
+        await self._spawn(zygote, request, broker)
         try:
             payload = await self._answer(seconds, "start")
         except asyncio.CancelledError:
@@ -130,16 +108,41 @@ class Worker:
         self._channel.send(welcome(features, self._limit))
         return self.hello
 
-    def _make_page(self) -> int:
-        """Make the memory that tells, when a worker dies, which call it had begun; return its descriptor.
+    async def _spawn(self, zygote: Zygote, request: dict[str, Any], broker: int | None) -> None:
+        """Make the process, with the other ends of what the host keeps of it; raises OSError too."""
+        with contextlib.ExitStack() as theirs:
+            try:
+                ours, channel = socket.socketpair()
+                descriptors = [theirs.enter_context(channel).fileno()]
+                ours.setblocking(False)
+                await self._channel.open(ours)
+                for name in ("stdout", "stderr"):
+                    read, write = os.pipe()
+                    theirs.callback(os.close, write)
+                    self._outputs.append(Output(read, name, self._log))
+                    descriptors.append(write)
+                page = os.memfd_create("devkit-progress", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+                theirs.callback(os.close, page)
+                self._map(page)
+                descriptors.append(page)
+                if broker is not None:
+                    descriptors.append(broker)
+                self._reply = self._loop.create_future()
+                self.process = await zygote.spawn(request, descriptors)
+            except BaseException:
+                self._channel.close()
+                for output in self._outputs:
+                    output.close()
+                raise
+
+    def _map(self, page: int) -> None:
+        """Make the memory that tells, when a worker dies, which call it had begun.
 
         The host makes and seals it, so that the worker can't shrink it under the host's reads.
         """
-        page = os.memfd_create("devkit-progress", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         os.ftruncate(page, mmap.PAGESIZE)
         fcntl.fcntl(page, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
         self._page = mmap.mmap(page, mmap.PAGESIZE)
-        return page
 
     def _last_begun(self) -> int | None:
         if self._page is None or self.hello is None or "page" not in self.hello.features:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -20,6 +21,7 @@ __all__ = ["Process", "Zygote"]
 
 _SCRIPT = Path(__file__).parent.parent / "child" / "zygote.py"
 _MESSAGE = 64 * 1024
+_PATIENCE = 10  # seconds for a fork, which takes milliseconds
 
 
 class Process:
@@ -114,13 +116,16 @@ class Zygote:
         self._requests[number] = reply
         data = json.dumps({**request, "id": number}).encode()
         try:
-            while True:
-                try:
-                    socket.send_fds(self._control, [data], list(descriptors))
-                    break
-                except BlockingIOError:
-                    await asyncio.sleep(0.001)
-            return await reply
+            async with asyncio.timeout(_PATIENCE):
+                while True:
+                    try:
+                        socket.send_fds(self._control, [data], list(descriptors))
+                        break
+                    except BlockingIOError:
+                        await asyncio.sleep(0.001)
+                return await reply
+        except TimeoutError:
+            raise LoadError(f"the zygote made no worker in {_PATIENCE} s", code="worker-start") from None
         except (BrokenPipeError, ConnectionResetError):
             self._lost()
             raise LoadError("the zygote ended before it made a worker", code="worker-start") from None
@@ -149,9 +154,10 @@ class Zygote:
                 worker.exited(message["status"])
         elif "id" in message:
             reply = self._requests.pop(message["id"], None)
-            if "failed" in message:
+            if not descriptors:  # the fork failed, or this process may open no further file
+                why = message.get("failed", os.strerror(errno.EMFILE))
                 if reply is not None and not reply.done():
-                    reply.set_exception(LoadError(f"no worker: {message['failed']}", code="worker-start"))
+                    reply.set_exception(LoadError(f"no worker: {why}", code="worker-start"))
                 return
             worker = Process(message["pid"], descriptors[0])
             status = self._early.pop(worker.pid, None)
