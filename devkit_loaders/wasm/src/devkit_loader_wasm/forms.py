@@ -9,7 +9,7 @@ from pathlib import Path
 from devkit_core.api import Place, Problem
 from devkit_loader_wasm.sections import COMPONENT, Malformed, Module, Signature, read
 
-__all__ = ["WASI", "Form", "examine", "form_of"]
+__all__ = ["WASI", "Form", "examine", "form_of", "takes_settings"]
 
 #: the one version of WASI that modules import
 WASI = "wasi_snapshot_preview1"
@@ -32,6 +32,8 @@ _BUFFER = Signature(("i32", "i32"), ())
 _EXECUTE = Signature(("i32", "i32"), ("i64",))
 _POINTER = Signature(("i32",), ("i32",))
 _FREE = Signature(("i32",), ())
+#: what takes the settings, by form
+_CONFIGURE = {"plain": "devkit_configure", "reactor": "configure"}
 
 
 class Form(enum.StrEnum):
@@ -51,6 +53,12 @@ def form_of(module: Module) -> Form | None:
     return Form.REACTOR if "execute" in module.exports else None
 
 
+def takes_settings(module: Module, form: Form, functions: Iterable[str]) -> bool:
+    """Tell whether a module exports what is given its settings; a function of the manifest is none."""
+    name = _CONFIGURE.get(form)
+    return name in module.functions and name not in functions
+
+
 def needs(form: Form, functions: Iterable[str]) -> Iterator[tuple[str, tuple[Signature, ...], bool]]:
     """Yield each export of a form: name, the signatures it may have, and whether it may be missing."""
     if form is Form.COMMAND:
@@ -61,6 +69,7 @@ def needs(form: Form, functions: Iterable[str]) -> Iterator[tuple[str, tuple[Sig
         yield "devkit_alloc", (_POINTER,), False
         yield "devkit_execute", (_EXECUTE,), False
         yield "devkit_free", (_BUFFER,), True
+        yield "devkit_configure", (_EXECUTE,), True
         yield "devkit_initialize", (_PACKED,), True
         yield "devkit_shutdown", (_NOTHING,), True
         for name in functions:
@@ -70,6 +79,7 @@ def needs(form: Form, functions: Iterable[str]) -> Iterator[tuple[str, tuple[Sig
         yield "execute", (_POINTER,), False
         yield "free", (_FREE,), True
         yield "last_error", (_STATUS,), True
+        yield "configure", (_POINTER, _FREE), True
         yield "initialize", (_STATUS, _NOTHING), True
         yield "shutdown", (_STATUS, _NOTHING), True
         for name in functions:

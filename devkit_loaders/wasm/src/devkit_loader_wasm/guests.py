@@ -38,8 +38,15 @@ class Guest(ABC):
         self.halt = world.halt
 
     @abstractmethod
-    def initialize(self) -> Steps[None]:
-        """Run what the module has of initializing. Raises PluginRaised."""
+    def initialize(self, config: bytes | None) -> Steps[None]:
+        """Run what the module has of initializing, with its settings where it has some.
+
+        Raises PluginRaised.
+        """
+
+    @abstractmethod
+    def configure(self, config: bytes) -> Steps[None]:
+        """Give the module its settings, as JSON; called where it takes them. Raises PluginRaised."""
 
     @abstractmethod
     def execute(self, function: int, data: bytes) -> Steps[bytes]:
@@ -122,14 +129,23 @@ class PlainGuest(_Library):
         names = self.program.module.functions
         return [name for name in names if name == "_initialize" or name.startswith("devkit_")]
 
-    def initialize(self) -> Steps[None]:
-        for name in ("_initialize", "devkit_initialize"):
-            if (function := self._export(name)) is not None:
-                packed = yield from self._call(function)
-                if name == "devkit_initialize" and packed:
-                    yield from self._answer(packed)
+    def initialize(self, config: bytes | None) -> Steps[None]:
+        if (function := self._export("_initialize")) is not None:
+            yield from self._call(function)
+        if config is not None:
+            yield from self.configure(config)
+        if (function := self._export("devkit_initialize")) is not None:
+            packed = yield from self._call(function)
+            if packed:
+                yield from self._answer(packed)
+
+    def configure(self, config: bytes) -> Steps[None]:
+        yield from self._exchange(self._exports["devkit_configure"], config)
 
     def execute(self, function: int, data: bytes) -> Steps[bytes]:
+        return self._exchange(self._functions[function], data)
+
+    def _exchange(self, function: Any, data: bytes) -> Steps[bytes]:
         try:
             if len(data) > self._room:
                 # the buffer stays ours for the next input; one that outgrows it replaces it
@@ -139,7 +155,7 @@ class PlainGuest(_Library):
                     self._room = -1
                     raise self._no_room("devkit_alloc", room)
             self._write(self._buffer, data)
-            packed = yield from self._call(self._functions[function], self._buffer, len(data))
+            packed = yield from self._call(function, self._buffer, len(data))
             at, size = packed >> 32, packed & 0xFFFF_FFFF
             if size & _ERROR or self._free is not None:
                 return (yield from self._answer(packed))
@@ -200,21 +216,44 @@ class ReactorGuest(_Library):
         self._functions = [self._exports[name] for name in program.functions]
 
     def _wanted(self) -> Sequence[str]:
-        wanted = {"_initialize", "malloc", "free", "initialize", "last_error", "shutdown"}
+        wanted = {"_initialize", "malloc", "free", "configure", "initialize", "last_error", "shutdown"}
         wanted.update(self.program.functions)
         return [name for name in self.program.module.functions if name in wanted]
 
-    def initialize(self) -> Steps[None]:
+    def initialize(self, config: bytes | None) -> Steps[None]:
         if (function := self._export("_initialize")) is not None:
             yield from self._call(function)
+        if config is not None:
+            yield from self.configure(config)
         if (function := self._export("initialize")) is not None:
             status = yield from self._call(function)
-            if self.program.module.functions["initialize"].gives and status:
-                number = status - (1 << 32) if status & _ERROR else status
-                error = yield from self._complaint()
-                if isinstance(error, PluginRaised):
-                    raise error
-                raise PluginRaised(f"it returned {number}", plugin=self.program.plugin)
+            yield from self._check_status("initialize", status)
+
+    def configure(self, config: bytes) -> Steps[None]:
+        try:
+            at = yield from self._place(config)
+            status = yield from self._call(self._exports["configure"], at)
+            if self._free is not None:
+                yield from self._call(self._free, at)
+        except OutOfBounds as error:
+            raise self._invalid(error) from None
+        yield from self._check_status("configure", status)
+
+    def _check_status(self, name: str, status: int) -> Steps[None]:
+        if self.program.module.functions[name].gives and status:
+            number = status - (1 << 32) if status & _ERROR else status
+            error = yield from self._complaint()
+            if isinstance(error, PluginRaised):
+                raise error
+            raise PluginRaised(f"{name} returned {number}", plugin=self.program.plugin)
+
+    def _place(self, text: bytes) -> Steps[int]:
+        """Put a text into memory of the module's and return where it is."""
+        at: int = yield from self._call(self._malloc, len(text) + 1)
+        if not at:
+            raise self._no_room("malloc", len(text) + 1)
+        self._calls.write(at, text + b"\0")
+        return at
 
     def execute(self, function: int, data: bytes) -> Steps[bytes]:
         if (nul := data.find(b"\0")) >= 0:
@@ -224,12 +263,7 @@ class ReactorGuest(_Library):
                 plugin=self.program.plugin,
             )
         try:
-            at = yield from self._call(self._malloc, len(data) + 1)
-            if not at:
-                raise PluginRaised(
-                    f"malloc gave no room for {len(data) + 1:,} bytes", plugin=self.program.plugin
-                )
-            self._calls.write(at, data + b"\0")
+            at = yield from self._place(data)
             answer = yield from self._call(self._functions[function], at)
             text = self._calls.read_text(answer) if answer else None
             if self._free is not None:
@@ -264,7 +298,10 @@ class ReactorGuest(_Library):
 class CommandGuest(Guest):
     """A program that is run anew for each call: its arguments or stdin in, its stdout out."""
 
-    def initialize(self) -> Steps[None]:
+    def initialize(self, config: bytes | None) -> Steps[None]:
+        yield from ()
+
+    def configure(self, config: bytes) -> Steps[None]:
         yield from ()
 
     def shutdown(self) -> Steps[None]:

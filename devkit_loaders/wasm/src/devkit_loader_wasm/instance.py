@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from devkit_core.api import (
     CallTimeout,
+    ConfigError,
     DevKitError,
     InitializeFailed,
     Instance,
@@ -43,6 +45,7 @@ class _Job:
     begin: Callable[[Guest], Steps[Any]]
     call: PendingCall | None = None
     answer: asyncio.Future[Any] | None = None  # of a job that is no call
+    config: bytes | None = None  # the settings that it gives
     steps: Steps[Any] | None = None  # of one that has begun already
     guest: Guest | None = None
     halt: Halt = field(default_factory=Halt)
@@ -60,6 +63,8 @@ class WasmInstance(Instance):
 
     def __init__(self, program: Program, ticker: Ticker, request: LoadRequest) -> None:
         self.functions = {name: number for number, name in enumerate(program.functions)}
+        self.takes_config = program.takes_config
+        self._config = _as_json(request.config) if request.config is not None else None
         self._program = program
         self._ticker = ticker
         self._plugin = request.id
@@ -68,6 +73,7 @@ class WasmInstance(Instance):
         self._loop = asyncio.get_running_loop()
         self._guest: Guest | None = None
         self._job: _Job | None = None
+        self._before: _Job | None = None  # what comes before the calls that wait
         self._queue: deque[PendingCall] = deque()
         self._short = 0
         self._proofs = _PROOFS
@@ -134,6 +140,9 @@ class WasmInstance(Instance):
         return lambda guest: guest.execute(call.function, call.data)
 
     def _next(self) -> None:
+        if self._job is None and self._before is not None:
+            job, self._before = self._before, None
+            self._start(job)
         while self._job is None and self._queue:
             call = self._queue.popleft()
             if not call.done():
@@ -154,7 +163,7 @@ class WasmInstance(Instance):
             if guest is None:
                 job.guest = guest = self._program.guest(job.halt)
                 if self._initialized:
-                    _through(guest.initialize(), job.halt)
+                    _through(guest.initialize(self._config), job.halt)
             return _through(job.steps if job.steps is not None else job.begin(guest), job.halt)
         finally:
             job.spent = time.thread_time() - began
@@ -169,6 +178,8 @@ class WasmInstance(Instance):
             return
         self._job = None
         self._guest = job.guest
+        if job.config is not None and error is None and not job.halt.is_set():
+            self._config = job.config
         if spoilt or job.halt.is_set() or not self._keeps_guests:
             self._discard()
         call = job.call
@@ -251,7 +262,7 @@ class WasmInstance(Instance):
     # -- life
 
     async def initialize(self, seconds: float) -> None:
-        error = await self._perform(lambda guest: guest.initialize(), seconds)
+        error = await self._perform(lambda guest: guest.initialize(self._config), seconds)
         if error is None:
             self._initialized = True
             return
@@ -267,12 +278,40 @@ class WasmInstance(Instance):
             plugin=self._plugin,
         )
 
-    async def _perform(self, begin: Callable[[Guest], Steps[None]], seconds: float) -> DevKitError | None:
-        """Do something that is no call, within a time limit, and return what went wrong."""
-        job = _Job(begin, answer=self._loop.create_future())
+    async def configure(self, config: Mapping[str, Any], seconds: float) -> bool:
+        wanted = _as_json(config)
+        error = await self._perform(lambda guest: guest.configure(wanted), seconds, wanted)
+        if error is None:
+            return True
+        if isinstance(error, CallTimeout) or self._closed:
+            raise error
+        message = f"`{self._plugin}` refused its settings: {error.message}"
+        raise ConfigError(message, code="plugin-config-refused", plugin=self._plugin)
+
+    async def _perform(
+        self, begin: Callable[[Guest], Steps[None]], seconds: float, config: bytes | None = None
+    ) -> DevKitError | None:
+        """Do something that is no call, within a time limit, and return what went wrong.
+
+        It waits for the call that runs, and goes before those that wait.
+        """
+        job = _Job(begin, answer=self._loop.create_future(), config=config)
         assert job.answer is not None
-        self._start(job)
-        await asyncio.wait({job.answer}, timeout=seconds)
+        self._before = job
+        self._next()
+        try:
+            await asyncio.wait({job.answer}, timeout=seconds)
+        except asyncio.CancelledError:
+            job.answer.cancel()
+            if self._before is job:
+                self._before = None
+            else:
+                self._halt(job)
+                self._deadlines.watch(self)
+            raise
+        if self._before is job:
+            self._before = None
+            return CallTimeout(f"`{self._plugin}` was busy for {seconds:g} s", plugin=self._plugin)
         if not job.answer.done():
             self._halt(job)
             self._deadlines.watch(self)
@@ -297,6 +336,9 @@ class WasmInstance(Instance):
 
     async def _stop_calls(self) -> None:
         self._closed = True
+        before, self._before = self._before, None
+        if before is not None and before.answer is not None:
+            before.answer.set_exception(self._stopped())
         self._short = -1  # no call runs in this thread any more
         waiting, self._queue = self._queue, deque()
         for call in waiting:
@@ -315,6 +357,10 @@ class WasmInstance(Instance):
         self._deadlines.forget(self)
         self._discard()
         self._output.flush()
+
+
+def _as_json(config: Mapping[str, Any]) -> bytes:
+    return json.dumps(config, ensure_ascii=False).encode()
 
 
 def _through(steps: Steps[Any], halt: Halt) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devkit_core.api import LoadError, Place, ResourceExhausted
-from devkit_loader_wasm.forms import Form
+from devkit_loader_wasm.forms import Form, takes_settings
 from devkit_loader_wasm.guests import CommandGuest, Guest, PlainGuest, ReactorGuest
 from devkit_loader_wasm.stopping import Halt, translate
 
@@ -72,6 +72,11 @@ class Program:
                 plugin=plugin,
                 hint="docs/reference/wasm-abi.md has the signatures of what a module may import",
             ) from None
+
+    @property
+    def takes_config(self) -> bool:
+        """Whether the module can be given settings."""
+        return takes_settings(self.module, self.form, self.functions[1:])
 
     @property
     def short(self) -> bool:
