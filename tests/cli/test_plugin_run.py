@@ -321,6 +321,14 @@ def test_on_a_terminal_the_answer_ends_with_a_line_break(project):
     assert on_terminal(project, "plugin", "run", "upper", "") == b""
 
 
+def test_on_a_terminal_an_answer_cannot_steer_it(project):
+    source = "def execute(text: str) -> str:\n    return 'a\\tb\\r\\nc \\x1b[2J\\x9b\\u202e'\n"
+    project.plugin("steering", source)
+    assert on_terminal(project, "plugin", "run", "steering") == b"a    b\r\nc \\x1b[2J\\x9b\\u202e\r\n"
+    piped = project.run("plugin", "run", "steering").stdout
+    assert piped == "a\tb\r\nc \x1b[2J\x9b\u202e".encode()
+
+
 def test_on_a_terminal_a_table_is_coloured_and_foreign_text_is_not(project):
     project.plugin("upper", description="[red]long[/red] " + "word " * 30)
     shown = on_terminal(project, "plugin", "list")

@@ -126,6 +126,14 @@ class Output:
             buffer.write(view[start : start + _CHUNK])
         buffer.flush()
 
+    def answer(self, data: bytes) -> None:
+        """Write what a plugin answered: as it is, or made harmless where a terminal would obey it."""
+        if sys.stdout is None or not sys.stdout.isatty():
+            self.raw(data)
+            return
+        text = data.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
+        self._write(escape(text, lines=True))
+
     def say(self, text: str, *, look: Look | None = None) -> None:
         """Tell the user something on stderr, unless `-q`, or JSON without `-v`: there errors stand alone."""
         if self._talks(0):

@@ -92,7 +92,8 @@ def run(
     given: tuple[str, ...],
     allow_unconfined: bool,
 ) -> None:
-    """Run a plugin on INPUT and write what it returned to stdout, unchanged.
+    """Run a plugin on INPUT and write what it returned to stdout, unchanged; a terminal is
+    shown control characters as text.
 
     INPUT is the argument, `-` for standard input, or --file; without any it is empty. Input that starts
     with a dash follows `--`. Notes go to stderr; -v shows what the plugin prints.
@@ -179,7 +180,7 @@ async def _run_one(session: Session, manager: PluginManager, plugin: str, call: 
             ended = True
             async for item in _items(manager, plugin, call):
                 data = _bytes(item)
-                output.raw(data)
+                output.answer(data)
                 ended = data.endswith(b"\n") if data else ended
             if not ended and sys.stdout is not None and sys.stdout.isatty():
                 output.raw(b"\n")
@@ -256,7 +257,7 @@ def _show_all(output: Output, wanted: str, results: dict[str, Value | DevKitErro
             output.error_text(render(value, colour=output.error_colour))
             continue
         answer = _bytes(value)
-        output.raw(answer if answer.endswith(b"\n") else answer + b"\n")
+        output.answer(answer if answer.endswith(b"\n") else answer + b"\n")
 
 
 def _bytes(value: Value) -> bytes:
