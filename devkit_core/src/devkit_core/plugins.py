@@ -9,6 +9,7 @@ then loaded where it isn't yet. `devkit stubs` writes the types of what the func
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -51,7 +52,7 @@ class Plugin:
     def __getattr__(self, name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
         if name.startswith("_"):
             raise AttributeError(f"{self!r} has no attribute {name!r}")
-        function = name.rstrip("_")
+        function = _without_escape(name)
 
         async def call(input: Any = None, /, *, timeout: float | None = None) -> Any:
             manager = self._manager or _bound.get(None)
@@ -77,4 +78,9 @@ class Plugin:
 def __getattr__(name: str) -> Plugin:
     if not _NAME.fullmatch(name):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return Plugin(name.rstrip("_").replace("_", "-"))
+    return Plugin(_without_escape(name).replace("_", "-"))
+
+
+def _without_escape(name: str) -> str:
+    """Return a name without the underscore that keeps it from being a keyword."""
+    return name[:-1] if name.endswith("_") and keyword.iskeyword(name[:-1]) else name

@@ -198,6 +198,7 @@ class Compiler:
                 return None
         if not types:
             self._fault((*path, "type"), "allows nothing", "name a type, or write `false` for the schema")
+            return None
         return types
 
     def beside(self, path: KeyPath, other: KeyPath) -> None:

@@ -1,4 +1,4 @@
-"""How a value misses its JSON Schema, in words, and how long looking may take."""
+"""How a value misses its JSON Schema, and what looking may cost."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def expectation(schema: Any) -> str:
 def choice(texts: Sequence[str], many: str = "") -> str:
     """Return several expectations as one, each once; `many` begins a list of values."""
     texts = list(dict.fromkeys(texts))
-    if len(texts) == 1:
-        return texts[0]
+    if len(texts) < 2:
+        return texts[0] if texts else "a value"
     shown = ", ".join(texts[:8]) + (", …" if len(texts) > 8 else "")
     return f"{many}{shown}" if many else " or ".join((", ".join(texts[:-1][:8]), texts[-1]))
