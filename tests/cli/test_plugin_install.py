@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,30 @@ def test_install_list_run_uninstall(project, devkit, data, elsewhere: Path) -> N
     devkit("plugin", "rm", "one")
     assert data("plugin", "list")["plugins"] == []
     devkit("plugin", "rm", "one", code=3)
+
+
+def test_purge_takes_settings_and_secrets(project, devkit, data, elsewhere: Path) -> None:
+    more = '[config.size]\ntype = "integer"\n[config.token]\ntype = "string"\nsecret = true\n'
+    code = "def initialize(config): pass\ndef execute(text): return text\n"
+    folder = project.plugin("one", code, parent=elsewhere, more=more)
+    devkit("plugin", "install", str(folder))
+    files = [
+        Path(data("plugin", "config", "one", "set", "size", "4")["path"]),
+        Path(data("plugin", "config", "one", "set", "token", "-", input="hunter2\n")["path"]),
+    ]
+    devkit("plugin", "uninstall", "one")
+    devkit("plugin", "install", str(folder))
+    assert data("plugin", "config", "one", "get", "size")["value"] == 4
+    shown = devkit("plugin", "uninstall", "one", "--purge", "--dry-run").stderr
+    assert [f"would remove {path}" in shown for path in files] == [True, True]
+    assert all(path.exists() for path in files)
+    project.plugin("one", code, more=more)  # it goes by them too
+    assert data("plugin", "uninstall", "one", "--purge")["files"] == []
+    assert all(path.exists() for path in files)
+    shutil.rmtree(project.folder / "plugins" / "one")
+    devkit("plugin", "install", str(folder))
+    assert data("plugin", "uninstall", "one", "--purge")["files"] == [str(path) for path in files]
+    assert not any(path.exists() for path in files)
 
 
 def test_pack_verify_install(project, devkit, data) -> None:

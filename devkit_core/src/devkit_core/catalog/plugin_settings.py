@@ -99,6 +99,23 @@ class PluginSettings:
             self._write(path, key, None, secret)
         return there, path
 
+    def files(self, plugin: str) -> list[Path]:
+        """Return the files of a plugin's settings and secrets that are there."""
+        return [path for path in (self.file(plugin), self.file(plugin, secret=True)) if os.path.lexists(path)]
+
+    def forget(self, plugin: str) -> None:
+        """Remove a plugin's settings and secrets; raises StateError where a file can't be removed."""
+        for path in self.files(plugin):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise StateError(
+                    f"the settings of `{plugin}` can't be removed: {error.strerror or error}",
+                    code="config-unwritable",
+                    place=Place(str(path)),
+                    plugin=plugin,
+                ) from error
+
     def known(self, manifest: Manifest, key: str) -> tuple[ConfigField, bool]:
         """Return the setting of a dotted key, and whether it is a secret; raises NotFound."""
         which = field_at(manifest.config, key)

@@ -86,7 +86,7 @@ def _tell_shadowed(session: Session, plan: Plan) -> None:
 )
 @click.argument("plugins", nargs=-1, required=True, metavar="ID…", shell_complete=complete_plugin)
 @click.option("--cascade", is_flag=True, help="Take the plugins away that need it, too.")
-@click.option("--purge", is_flag=True, help="Also forget that it was disabled.")
+@click.option("--purge", is_flag=True, help="Also forget its settings, its secrets and that it was disabled.")
 @yes
 @dry_run
 @pass_session
@@ -95,13 +95,22 @@ def uninstall(
 ) -> None:
     """Take installed plugins away, with what was granted to them; also spelled remove and rm.
 
-    Running hosts of yours unload them first.
+    Running hosts of yours unload them first. Settings stay where a plugin of that id is found
+    elsewhere too, as in the project.
     """
+    from devkit_core.catalog.discovery import discover
+    from devkit_core.catalog.plugin_settings import PluginSettings
     from devkit_core.catalog.upkeep import uninstall as take_away
 
     consent = agreeing(session, yes, dry_run)
+    settings = PluginSettings(session.places)
+    forgotten: dict[str, list[str]] = {}
 
     def agree(plan: Plan) -> None:
+        if purge:
+            elsewhere = {each.id for each in discover(session.sources()) if each.source != "installed"}
+            going = [step.id for step in plan.steps if step.id not in elsewhere]
+            forgotten.update({each: [str(path) for path in settings.files(each)] for each in going})
         consent(plan)
         if not dry_run:
             unload_in_hosts(session, [step.id for step in plan.steps])
@@ -114,4 +123,10 @@ def uninstall(
         purge=purge,
         dry_run=dry_run,
     )
-    session.output.data("plugin-uninstall/1", plan_data(plan, dry_run), lambda: plan_view(plan))
+    for each in forgotten if not dry_run else ():
+        settings.forget(each)
+    files = [path for each in forgotten.values() for path in each]
+    for path in files:
+        session.output.say(f"{'would remove' if dry_run else 'removed'} {path}")
+    data = {**plan_data(plan, dry_run), "files": files}
+    session.output.data("plugin-uninstall/1", data, lambda: plan_view(plan))
