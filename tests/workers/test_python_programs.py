@@ -309,3 +309,23 @@ async def test_a_worker_sees_nothing_of_the_host(load, monkeypatch):
     assert set(names) <= {"HOME", "LANG", "PATH", "TMPDIR"}
     assert at_home
     assert not site
+
+
+async def test_a_granted_working_folder_is_where_the_worker_starts(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here.txt").write_text("found")
+    folder = tmp_path / "plugins" / "subject"
+    folder.mkdir(parents=True)
+    asks = '[permissions]\npermissions = ["filesystem:read"]\n'
+    (folder / "plugin.toml").write_text(MANIFEST.format(entry="plugin.py") + asks)
+    (folder / "plugin.py").write_text("def execute(path: str) -> str:\n    return open(path).read()\n")
+    places = Places.under(tmp_path / "home", project=tmp_path)
+    for granted in ((), ("filesystem:read",)):
+        config = PluginSystemConfig(default_permissions=granted)
+        async with PluginManager(config, places=places, control=False) as manager:
+            handle = await manager.load("subject")
+            if granted:
+                assert await handle.execute("here.txt") == "found"
+            else:
+                with pytest.raises(PluginRaised):
+                    await handle.execute("here.txt")

@@ -156,7 +156,7 @@ def worker(request: dict[str, Any], descriptors: list[int]) -> int:
     try:
         os.environ.clear()
         os.environ.update(request["environment"])
-        os.chdir(request["scratch"])
+        os.chdir(request["cwd"])
         streams()
         network = part("network")
         if request["plan"] is not None:

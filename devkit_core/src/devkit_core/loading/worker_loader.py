@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from abc import abstractmethod
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from devkit_core.loading.loader import Instance, Loader, LoadRequest
+from devkit_core.model.permissions import within
 from devkit_core.sandbox.authority import Authority
 from devkit_core.sandbox.plan import Runtime, build
 from devkit_core.workers.broker import Broker
@@ -148,6 +150,7 @@ class WorkerLoader(Loader):
             "plan": plan,
             "environment": environment,
             "scratch": str(request.scratch),
+            "cwd": start_folder(request, plan),
             "folder": str(request.folder),
             "entry": str(request.entry.path),
             "functions": sorted(name for name in request.manifest.functions if name != "execute"),
@@ -188,3 +191,18 @@ class WorkerLoader(Loader):
 
     async def close(self) -> None:
         await self._zygote.close()
+
+
+def start_folder(request: LoadRequest, plan: dict[str, Any] | None) -> str:
+    """Return the folder a worker starts in: the host's, where the plugin was granted it, else its scratch.
+
+    So a path that a user names relative to where they are means the same to the plugin.
+    """
+    here = os.path.realpath(request.cwd)
+    if plan is None:
+        return here
+    granted = any(request.authority.has("filesystem", action) for action in ("read", "write"))
+    rules = plan["landlock"]["rules"] if plan["landlock"] else ()
+    if granted and any(within(here, path) for path, _ in rules):
+        return here
+    return str(request.scratch)

@@ -27,7 +27,7 @@ _OPTIONS = (
     "--fetch-retries=1",
     "--fetch-retry-mintimeout=500",
     "--fetch-retry-maxtimeout=2000",
-    "--fetch-timeout=30000",
+    "--fetch-timeout=15000",
 )
 
 
