@@ -52,7 +52,7 @@ async def main(manager: PluginManager) -> None:
             print(each.upper() if isinstance(each, str) else each["key"] is True)
         for rows in await adder.tree({"value": 1, "left-hand": {"value": []}}):
             rows.append([])
-        await adder.import_()
+        await adder.import_({"list": [1], "other": []})
         text = await adder.execute("x")
         assert isinstance(text, str)
         await other.anything({"a": 1})

@@ -177,7 +177,7 @@ class _Stub:
             about = each.get("description", "") if isinstance(each, dict) else ""
             fields.append((key, wanted, " ".join(str(about).split())))
         kind = self._typing("TypedDict")
-        if all(key.isidentifier() and not keyword.iskeyword(key) and key[:2] != "__" for key, _, _ in fields):
+        if all(map(_is_attribute, schema["properties"])):
             lines = [f"class {name}({kind}):"]
             if description := str(schema.get("description", "")).strip():
                 lines += [*_docstring(description, "    "), ""]
@@ -216,6 +216,12 @@ class _Stub:
             found = f"{name}_{number}"
         self._taken.add(found)
         return found
+
+
+def _is_attribute(key: str) -> bool:
+    """Say whether a key can stand as a name in a class, and hides no type there."""
+    hides = keyword.iskeyword(key) or key.startswith("__") or key in {*_SIMPLE.values(), "list", "dict"}
+    return key.isidentifier() and not hides
 
 
 def _has_schema(function: Function | None) -> bool:

@@ -184,8 +184,8 @@ def _plain_types(schema: Any) -> frozenset[type] | None:
     """Return the types in Python of a schema that wants nothing but a type."""
     if not isinstance(schema, dict) or not schema.keys() <= SAYS_NOTHING | {"type"}:
         return None
-    wanted = schema.get("type", [])
-    wanted = {wanted} if isinstance(wanted, str) else {each for each in wanted if isinstance(each, str)}
+    given = schema.get("type")
+    wanted = given if isinstance(given, list) else [given]
     return frozenset(
         kind for kind, name in TYPES.items() if name in wanted or (kind is int and "number" in wanted)
     )

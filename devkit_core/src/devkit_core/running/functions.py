@@ -13,7 +13,9 @@ from devkit_core.model.json_schema import Schema, TooMuchWork, json_path
 from devkit_core.model.manifest import Manifest
 from devkit_core.model.schema_misses import MISSING
 
-__all__ = ["Functions", "decode", "encode", "functions_of"]
+__all__ = ["UNREAD", "Functions", "decode", "encode", "functions_of"]
+
+UNREAD: Final = object()  # stands for a value that nobody has read
 
 _ENCODER: Final = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 Side: TypeAlias = Literal["input", "output"]
@@ -48,14 +50,17 @@ class Functions:
         """Check JSON text that is about to be sent; raises SchemaMismatch, `input-invalid`."""
         self._check(function, "input", data)
 
-    def check_output(self, function: str, data: bytes) -> None:
-        """Check JSON text that a function returned; raises SchemaMismatch, `output-invalid`."""
-        self._check(function, "output", data)
+    def check_output(self, function: str, data: bytes) -> Any:
+        """Check JSON text that a function returned; raises SchemaMismatch, `output-invalid`.
 
-    def _check(self, function: str, side: Side, data: bytes) -> None:
+        Returns the value, or UNREAD where there is no schema to check it by.
+        """
+        return self._check(function, "output", data)
+
+    def _check(self, function: str, side: Side, data: bytes) -> Any:
         key = (function, side)
         if key not in self._data:
-            return
+            return UNREAD
         schema = self._schemas.get(key)
         if schema is None:
             schema = self._schemas[key] = Schema(self._data[key])
@@ -68,7 +73,7 @@ class Functions:
             message = f"{subject} can't be checked: {error}"
             raise SchemaMismatch(message, code=_CODES[side], plugin=self._plugin, hint=hint) from None
         if miss is None:
-            return
+            return value
         path = json_path(miss.path)
         said = "is missing; it has to be" if miss.got is MISSING else f"is {miss.got}; expected"
         message = f"{subject} doesn't fit: `{path}` {said} {miss.expected}"

@@ -122,7 +122,7 @@ class PluginHandle:
         """
         if isinstance(input, (str, bytes, bytearray, memoryview)):
             data, text = self.encode(input)
-            return (await self._checked(function, data, text, timeout)).value
+            return (await self._checked(function, data, text, timeout))[0].value
         return await self.invoke(function, input, timeout)
 
     async def invoke(self, function: str, input: Any = None, timeout: float | None = None) -> Any:
@@ -139,22 +139,25 @@ class PluginHandle:
         data = functions.encode(self.id, function, input)
         if len(data) > self._limit:
             raise self._too_large(len(data))
-        return functions.decode(self.id, function, (await self._checked(function, data, True, timeout)).data)
+        result, value = await self._checked(function, data, True, timeout)
+        return functions.decode(self.id, function, result.data) if value is functions.UNREAD else value
 
     def takes_json(self, function: str) -> bool:
         """Say whether a function takes values: all do but an `execute` that has no schema."""
         known = self._contracts()
         return function != "execute" or (known is not None and known.describes(function))
 
-    async def _checked(self, function: str, data: bytes, text: bool, timeout: float | None) -> Result:
+    async def _checked(
+        self, function: str, data: bytes, text: bool, timeout: float | None
+    ) -> tuple[Result, Any]:
+        """Return a function's answer, and its value where checking it took reading it."""
         request = Call(self.id, function, data, text, timeout)
         known = self._contracts()
         if known is None:
-            return await (self._wrapped or self._perform)(request)
+            return await (self._wrapped or self._perform)(request), functions.UNREAD
         known.check_input(function, data)
         result = await (self._wrapped or self._perform)(request)
-        known.check_output(function, result.data)
-        return result
+        return result, known.check_output(function, result.data)
 
     def _contracts(self) -> functions.Functions | None:
         blueprint = self._supervisor.blueprint
