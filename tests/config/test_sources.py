@@ -63,6 +63,12 @@ def test_a_byte_order_mark_is_no_matter(places):
     assert (loaded.config.max_plugins, loaded.origins["max_plugins"].place.line) == (3, 2)
 
 
+def test_a_home_that_is_no_folder_has_no_settings(tmp_path):
+    (tmp_path / "home").touch()
+    loaded = load(Places.under(tmp_path / "home", project=tmp_path), environ={})
+    assert loaded.problems == ()
+
+
 def test_an_empty_variable_is_none(places):
     assert load(places, environ={"DEVKIT_MAX_PLUGINS": " "}).config.max_plugins == 50
 

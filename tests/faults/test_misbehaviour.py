@@ -206,6 +206,8 @@ async def test_what_does_not_load(project, source, error, code):
         await project.load(source)
     assert caught.value.code == code
     assert caught.value.plugin == "subject"
+    assert caught.value.place.path == str(project.root / "plugins" / "subject" / "plugin.py")
+    assert "ast.py" not in (caught.value.traceback or "")
 
 
 async def test_a_load_error_shows_the_plugins_own_lines(project):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from devkit_core.errors import LoadError, ManifestError, Place, PluginRaised, Problem
-from devkit_core.running.failures import place_in, told
+from devkit_core.running.failures import blamed, place_in, told
 
 FOLDER = Path("/srv/plugins/one")
 PYTHON = """Traceback (most recent call last):
@@ -20,6 +20,14 @@ NODE = """Error: no
     at deep (file:///srv/plugins/one/src/deep.ts:3:9)
     at execute (/srv/plugins/one/plugin.js:20:5)
     at node:internal/process:95:5"""
+
+
+def test_blame_falls_on_the_line_or_on_the_entry_point():
+    entry = FOLDER / "plugin.py"
+    error = LoadError("no")
+    assert blamed(error, FOLDER, entry) == Place(str(entry))
+    error.traceback = PYTHON
+    assert blamed(error, FOLDER, entry) == Place("/srv/plugins/one/pack/part.py", 7)
 
 
 @pytest.mark.parametrize(

@@ -329,7 +329,9 @@ def failure(error: BaseException, path: str) -> dict[str, Any]:
 
     own = os.path.dirname(__file__)
     frames = error.__traceback__
-    while frames is not None and os.path.dirname(frames.tb_frame.f_code.co_filename) == own:
+    while frames is not None and (
+        os.path.dirname(file := frames.tb_frame.f_code.co_filename) == own or file == ast.__file__
+    ):
         frames = frames.tb_next
     try:
         text = "".join(traceback.format_exception(type(error), error, frames))

@@ -136,7 +136,7 @@ def refuse_loosening(which: Setting, value: Any, before: Any, places: Places) ->
 def _from_file(path: Path, scope: Literal["user", "project"], problems: list[Problem]) -> Iterator[_Given]:
     try:
         data = read_bounded(path, _LIMIT)[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # the home of a system's user may be /dev/null
         return
     except OSError as error:
         reason = error.strerror or str(error)

@@ -60,7 +60,7 @@ def entry_of(folder: Path, manifest: Manifest, *, at: Place | None = None) -> En
             f"the entry point `{name}` can't be read: {error.strerror}",
             place=place,
             plugin=plugin,
-            hint=_nearby(root, name),
+            hint=_nearby(root, name) if isinstance(error, FileNotFoundError) else None,
         ) from None
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):

@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from devkit_core.errors import DevKitError
+from devkit_core.errors import DevKitError, Place
 
-__all__ = ["place_in", "told"]
+__all__ = ["blamed", "place_in", "told"]
 
 _LIMIT = 2000  # characters of a message in an event
 _ENDS = 8192  # characters of a traceback's beginning, and of its end, that are looked through
@@ -19,11 +19,17 @@ def told(error: DevKitError, folder: Path | None = None) -> dict[str, Any]:
     """Return an error as data of an event: `code`, `message`, `path`, `line`; the last two may be None."""
     path, line = (error.place.path, error.place.line) if error.place is not None else (None, None)
     if line is None and folder is not None:
-        path, line = place_in(f"{getattr(error, 'traceback', None) or ''}\n{error.message}", folder) or (
-            path,
-            line,
-        )
+        path, line = _shown(error, folder) or (path, line)
     return {"code": error.code, "message": error.message[:_LIMIT], "path": path, "line": line}
+
+
+def blamed(error: DevKitError, folder: Path, entry: Path) -> Place:
+    """Return the line of a plugin where an error arose as its traceback shows it, else its entry point."""
+    return Place(*(_shown(error, folder) or (str(entry),)))
+
+
+def _shown(error: DevKitError, folder: Path) -> tuple[str, int] | None:
+    return place_in(f"{getattr(error, 'traceback', None) or ''}\n{error.message}", folder)
 
 
 def place_in(text: str, folder: Path) -> tuple[str, int] | None:

@@ -14,7 +14,7 @@ from devkit_core.events.stats import Tally
 from devkit_core.model.lifecycle import allowed, check
 from devkit_core.model.types import PluginHealth, PluginStatus
 from devkit_core.running import health as healths
-from devkit_core.running.failures import told
+from devkit_core.running.failures import blamed, told
 from devkit_core.running.scratch import clear, instance_folder
 from devkit_core.workers.pending import PendingCall
 
@@ -289,7 +289,9 @@ class Supervisor:
             await instance.initialize(blueprint.times.initialize)
             if fit:
                 await healths.demand(self.id, instance, blueprint.times.initialize)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, LoadError) and error.place is None:
+                error.place = blamed(error, blueprint.folder, blueprint.entry.path)
             if instance is not None:
                 await instance.close()
             await clear(folder)
