@@ -334,3 +334,62 @@ manager.close()
 """
     done = run(tmp_path, body)
     assert (done.stdout, done.stderr) == ("interrupted\nalive\n", "")
+
+
+STORM = """
+import random, time
+own = {own}
+if own:
+    def raises(*_):
+        raise KeyboardInterrupt
+    signal.signal(signal.SIGINT, raises)
+    manager.close()
+    manager = project.manager()
+    busy = manager.load("busy")
+stop = threading.Event()
+answered = [0, 0]
+
+def other():
+    while not stop.is_set():
+        try:
+            assert busy.execute("echo other") == "other"
+        except Exception as error:
+            assert own and error.code == "worker-crashed", error
+        answered[0] += 1
+
+def shoot():
+    main = threading.main_thread().ident
+    for _ in range({times}):
+        time.sleep(random.uniform(0.001, {pause}))
+        signal.pthread_kill(main, signal.SIGINT)
+    stop.set()
+
+threads = [threading.Thread(target=target) for target in (other, other, shoot)]
+for each in threads:
+    each.start()
+while not stop.is_set():
+    try:
+        while not stop.is_set():
+            assert busy.execute("echo main", timeout=20) == "main"
+            assert all(each.value == "m" for each in busy.map(["echo m"] * 50) if not own or each.ok)
+            answered[1] += 1
+    except KeyboardInterrupt:
+        pass
+    except Exception as error:
+        assert own and error.code == "worker-crashed", error
+for each in threads:
+    each.join(20)
+    assert not each.is_alive()
+assert busy.execute("echo after") == "after"
+assert min(answered) > 0
+assert own or manager.stats("busy").restarts == 0
+print("whole")
+manager.close()
+"""
+
+
+@pytest.mark.parametrize(("own", "times", "pause"), [(False, 300, 0.004), (True, 60, 0.03)])
+def test_interrupts_at_any_moment_harm_no_other_call(tmp_path, own, times, pause):
+    """With Python's own handler nothing is lost; with another a worker may have to be replaced."""
+    done = run(tmp_path, STORM.format(own=own, times=times, pause=pause))
+    assert (done.stdout, done.stderr) == ("whole\n", "")

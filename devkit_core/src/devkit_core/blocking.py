@@ -21,6 +21,7 @@ from devkit_core.running.background import Background
 from devkit_core.running.handle import PluginHandle as AsyncHandle
 from devkit_core.running.mapping import IN_FLIGHT, Outcome
 from devkit_core.running.thread_calls import ThreadCalls
+from devkit_core.workers.interrupts import Interrupts
 
 __all__ = ["Events", "PluginHandle", "PluginManager"]
 
@@ -146,6 +147,10 @@ class PluginHandle:
         """Run a function as `call` does, with any JSON value, and return the value that it returned."""
         return self._background.wait(self._handle.invoke(function, input, timeout))
 
+    def takes_json(self, function: str) -> bool:
+        """Say whether a function takes values: all do but an `execute` that has no schema."""
+        return self._background.call(self._handle.takes_json, function)
+
     def stream(self, input: str | bytes = "", timeout: float | None = None) -> Iterator[str | bytes]:
         """Run `execute` and yield its items as they come; a plugin that returns one answer yields that.
 
@@ -212,6 +217,7 @@ class PluginManager:
             threads=True,
         )
         self._background = Background("devkit")
+        self._interrupts = Interrupts()
         self._handles: dict[str, PluginHandle] = {}  # each stays valid, and fails where nothing is loaded
         atexit.register(self.close)
 
@@ -316,6 +322,7 @@ class PluginManager:
         """Shut every plugin down, dependents first, and free everything; may be called again."""
         atexit.unregister(self.close)
         self._background.finish(self._manager.close())
+        self._interrupts.close()
         self._background.close()
 
     def __enter__(self) -> Self:

@@ -2,115 +2,53 @@
 
 Of the threads that wait for a call on a channel one leads: it reads, and hands out what comes. The others
 follow, asleep; one of them is woken to lead when the leader has its own answer. So a call costs no switch
-of threads, and no two read at once. The event loop that owns the worker reads only while something of its
-own is due (the handshake, a stream, a call that nobody waits for any more) and no thread leads. All state is
-changed under `guard`, which is never held across a wait.
+of threads, and no two read at once.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import select
-import socket
-import struct
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from time import monotonic
 
 from devkit_core.errors import DevKitError
-from devkit_core.protocol.connection import Connection, Waiting
-from devkit_core.protocol.frames import FrameError
 from devkit_core.workers.blocking_call import BlockingCall, Waiter
-from devkit_core.workers.carried import Carried
 from devkit_core.workers.deadlines import TICK
-from devkit_core.workers.outbox import Outbox
-from devkit_core.workers.pending import PendingCall, StreamingCall
+from devkit_core.workers.loop_channel import LoopChannel
 
 __all__ = ["BlockingChannel"]
 
-_TIMEOUT = struct.pack("ll", 0, int(TICK * 1_000_000))
-_NOW = socket.MSG_DONTWAIT
+#: marks where nothing was read: a frame never begins so
+_UNREAD = 0xFF
+#: seconds that a follower sleeps at most, before it looks for an interrupt that was held back
+_DOZE = 0.1
 
 
-class BlockingChannel:
-    """One worker's channel, for calls of many threads and of the event loop that owns it.
-
-    `lost` is called once, in the loop's thread, when the worker has closed its end or broken a rule (then
-    with the rule). `watch` is called there when a call waits that has no thread to look after its deadline.
-    """
-
-    def __init__(
-        self,
-        limit: int,
-        control: Callable[[int, bytes], None],
-        lost: Callable[[str | None], None],
-        watch: Callable[[], None],
-    ) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.guard = threading.RLock()
-        self._out = Outbox()
-        self._kept = self._out.kept
-        self.connection = Connection(self._out.write, self._violation, self._controlled, limit)
-        self._control = control
-        self._lost = lost
-        self._watch = watch
-        self._sock: socket.socket | None = None
-        self._hangup = select.epoll()
-        self._poll = select.poll()
-        self._leader: Waiter | None = None
-        self._followers: dict[Waiter, None] = {}
-        self._carried: dict[PendingCall, Carried] = {}
-        self._due = False  # an answer to a control frame
-        self._reading = self._writing = False  # the loop
-        self._wanted = False  # the loop asks the leader to say when it leaves
-        self._changing = False  # an interrupt that comes meanwhile leaves the connection unusable
-        self._over = self._left = self._told = False
-        self._broken: str | None = None
-
-    async def open(self, sock: socket.socket) -> None:
-        """Take over the host's end of the socket pair."""
-        sock.setblocking(True)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEOUT)
-        self._sock = self._out.sock = sock
-        self._receive = sock.recv_into
-        self._poll.register(sock, select.POLLIN | select.POLLOUT)
-        # an event mask of nothing still tells of a hang-up, and costs no call anything
-        self._hangup.register(sock, 0)
-        self._loop.add_reader(self._hangup.fileno(), self._hung_up)
-        self._due = True
-        self._attend()
-
-    @property
-    def is_open(self) -> bool:
-        """Whether frames can be sent."""
-        return not self._over
-
-    @property
-    def busy(self) -> bool:
-        """Whether a call is on its way whose deadline the loop has to look after."""
-        return bool(self._carried or self.connection.abandoned)
+class BlockingChannel(LoopChannel):
+    """One worker's channel, for calls of many threads and of the event loop that owns it."""
 
     # -- calls of threads
 
     def start(self, calls: Iterable[BlockingCall]) -> bool:
         """Send calls, in one write; return False, and do nothing, where the worker is gone."""
-        try:
-            with self.guard:
-                if self._left:
-                    return False
-                self._changing = self._out.corked = True
+        with self.guard:
+            if self._left:
+                return False
+            try:
+                self._out.corked = True
                 for call in calls:
                     call.channel = self
                     self.connection.submit(call)
                 self._out.corked = False
                 self._out.flush()
-                self._changing = False
-                if self._kept and self._leader is not None:
-                    self._loop.call_soon_threadsafe(self._write_on)
-        except BaseException:
-            self._interrupted(None)
-            raise
+            except BaseException:
+                self._end()  # nobody knows what was done of it
+                raise
+            if self._kept and self._leader is not None:
+                self._loop.call_soon_threadsafe(self._write_on)
+        if self.interrupted:
+            self._interrupt()
         return True
 
     def perform(self, call: BlockingCall) -> bool:
@@ -120,9 +58,11 @@ class BlockingChannel:
                 if self._left:
                     return False
                 call.channel = self
-                self._changing = True
-                self.connection.submit(call)
-                self._changing = False
+                try:
+                    self.connection.submit(call)
+                except BaseException:
+                    self._end()
+                    raise
                 if leads := self._leader is None and not self._over:
                     self._leader = call
                 elif self._kept:
@@ -133,6 +73,8 @@ class BlockingChannel:
             self._interrupted(call)
             call.give_up()
             raise
+        if self.interrupted and self._is_interrupted():
+            call.give_up()  # and raises it
         if not call.finished:
             call.wait()
         return True
@@ -143,10 +85,10 @@ class BlockingChannel:
             while True:
                 with self.guard:
                     self._followers.pop(waiter, None)
-                    if waiter.finished or self._over or monotonic() >= deadline:
+                    if waiter.finished or self._over or self._is_interrupted() or monotonic() >= deadline:
                         if self._leader is None:
                             self._pass_on()  # it may have been woken to lead
-                        return
+                        break
                     if leads := self._leader is None:
                         self._leader = waiter
                     else:
@@ -154,11 +96,25 @@ class BlockingChannel:
                         wake = waiter.lie_down()
                 if leads:
                     self._lead(waiter, deadline)
-                    return
-                waiter.sleep(wake, deadline)
+                    break
+                waiter.sleep(wake, min(deadline, monotonic() + _DOZE))
         except BaseException:
             self._interrupted(waiter)
             raise
+        if self.interrupted:
+            self._interrupt()
+        if self._over and not waiter.finished:  # until the loop has taken the call over
+            self._loop.call_soon_threadsafe(self._lose)
+            waiter.sleep(waiter.lie_down(), monotonic() + TICK)
+
+    def _is_interrupted(self) -> bool:
+        return self.interrupted and threading.current_thread() is threading.main_thread()
+
+    def _interrupt(self) -> None:
+        """Raise the interrupt that was held back, if this is the thread that it is meant for."""
+        if self._is_interrupted():
+            self.interrupted = False
+            raise KeyboardInterrupt
 
     def _lead(self, waiter: Waiter, deadline: float) -> None:
         """Read until a waiter is finished or it is time; it is the leader already."""
@@ -167,19 +123,23 @@ class BlockingChannel:
             try:
                 if self._kept and not self._has_room():
                     continue
-                count = self._receive(connection.get_buffer(0))
+                room = connection.get_buffer(0)
+                room[0] = _UNREAD
+                count = self._receive(room)
             except BlockingIOError:
                 count = -1
             except OSError:
                 count = 0
             with guard:
                 if count > 0:
-                    self._changing = True
-                    connection.received(count)
-                    self._changing = False
+                    try:
+                        connection.received(count)
+                    except BaseException:
+                        self._end()
+                        raise
                 elif not count:
                     self._end()
-                if waiter.finished or self._over or monotonic() >= deadline:
+                if waiter.finished or self._over or self._is_interrupted() or monotonic() >= deadline:
                     self._leader = None
                     if self._followers or self._kept or self._wanted or self._over:
                         self._pass_on()
@@ -192,33 +152,15 @@ class BlockingChannel:
             self._out.flush()
         return not ready or bool(ready[0][1] & ~select.POLLOUT)
 
-    def _pass_on(self) -> None:
-        """Wake a follower to lead, or let the loop go on with what is left; called under the guard."""
-        if self._over:
-            for each in self._followers:
-                each.rouse()
-            if self._told and self._sock is not None:
-                self._sock.close()
-            return
-        for each in self._followers:
-            if not each.finished and each.wake is not None:
-                each.rouse()
-                return
-        if self._wanted or self._kept:
-            self._wanted = False
-            self._loop.call_soon_threadsafe(self._attend)
-
-    def _interrupted(self, waiter: Waiter | None) -> None:
-        """Leave no role behind; a change that stopped half-way ends the worker."""
+    def _interrupted(self, waiter: Waiter) -> None:
+        """Leave no role behind."""
         with self.guard:
-            if self._changing:
-                self._changing = False
-                self._violation("an interrupt of the host's came while it read or wrote")
-            if waiter is None:
-                return
-            self._followers.pop(waiter, None)
             if self._leader is waiter:
+                room = self.connection.get_buffer(0)
+                if len(room) < self._room or room[0] != _UNREAD:
+                    self._end()  # bytes may have been read and not counted; what follows makes no sense
                 self._leader = None
+            self._followers.pop(waiter, None)
             if self._leader is None:
                 self._pass_on()
 
@@ -230,172 +172,11 @@ class BlockingChannel:
             elif not call.finished:
                 call.end_early(error)
                 if self.connection.sent.get(call.id) is call:
-                    self.connection.cancel(call, monotonic())
+                    try:
+                        self.connection.cancel(call, monotonic())
+                    except BaseException:
+                        self._end()
+                        raise
                     self._loop.call_soon_threadsafe(self._look_after)
-
-    # -- calls and frames of the loop
-
-    def submit(self, call: PendingCall) -> None:
-        """Send a call; its answer, or error, is set on it."""
-        call.abandon = self._abandon
-        if isinstance(call, StreamingCall):
-            call.carried(self._credit)
-        with self.guard:
-            carried = self._carried[call] = Carried(call, self._loop, self._forget)
-            self.connection.submit(carried)
-        self._look_after()
-
-    def send(self, frame: bytes) -> None:
-        """Write a control frame."""
-        with self.guard:
-            self._due = True
-            self._out.write(frame)
-        self._attend()
-
-    def _forget(self, call: PendingCall) -> None:
-        self._carried.pop(call, None)
-
-    def _abandon(self, call: PendingCall) -> None:
-        with self.guard:
-            self._forget(call)
-            self.connection.cancel(call, monotonic())
-        self._look_after()
-
-    def _credit(self, number: int, size: int) -> None:
-        with self.guard:
-            if number in self.connection.sent:
-                self.connection.credit(number, size)
-        self._attend()
-
-    def expired(self, now: float) -> list[PendingCall]:
-        """Return the calls of the loop's whose time is over; threads look after their own."""
-        with self.guard:
-            over = [call for call in self._carried if not call.deadline > now and not call.done()]
-            for call in over:
-                self._forget(call)
-            return over
-
-    def leave(self, last: int | None) -> tuple[list[PendingCall], list[PendingCall]]:
-        """Take all calls away, as the connection does; those of threads are the loop's from now on."""
-        with self.guard:
-            self._left = True
-            self._carried.clear()
-            started, waiting = self.connection.leave(last)
-            return [self._own(call) for call in started], [self._own(call) for call in waiting]
-
-    def _own(self, call: Waiting) -> PendingCall:
-        if isinstance(call, Carried):
-            return call.call
-        assert isinstance(call, BlockingCall)
-        made = call.hand_over(self._loop)
-        for each in (call, call.group):
-            if each is not None:
-                each.rouse()
-        return made
-
-    # -- the loop's part of reading and writing
-
-    def _look_after(self) -> None:
-        self._watch()
-        self._attend()
-
-    def _attend(self) -> None:
-        """Read and write in the loop, where something of its own is due and no thread leads."""
-        with self.guard:
-            self._write_on()
-            if self._over or self._reading or not (self._due or self.busy):
-                return
-            if self._leader is not None:
-                self._wanted = True
-            elif self._sock is not None:
-                self._reading = True
-                self._loop.add_reader(self._sock, self._readable)
-
-    def _stop_reading(self) -> None:
-        if self._reading and self._sock is not None:
-            self._reading = False
-            self._loop.remove_reader(self._sock)
-
-    def _readable(self) -> None:
-        with self.guard:
-            if self._leader is not None:
-                self._wanted = True
-                self._stop_reading()
-                return
-            try:
-                count = self._receive(self.connection.get_buffer(0), 0, _NOW)
-            except BlockingIOError:
-                return
-            except OSError:
-                count = 0
-            if count:
-                self.connection.received(count)
-            else:
-                self._end()
-            self._write_on()
-            if not (self._due or self.busy):
-                self._stop_reading()
-
-    def _write_on(self) -> None:
-        with self.guard:
-            self._out.flush()
-            wanted = bool(self._kept) and not self._over
-            if wanted is not self._writing and self._sock is not None:
-                self._writing = wanted
-                if wanted:
-                    self._loop.add_writer(self._sock, self._write_on)
-                else:
-                    self._loop.remove_writer(self._sock)
-
-    def _controlled(self, kind: int, payload: bytes) -> None:
-        self._due = False
-        self._loop.call_soon_threadsafe(self._tell_control, kind, payload)
-
-    def _tell_control(self, kind: int, payload: bytes) -> None:
-        try:
-            self._control(kind, payload)
-        except FrameError as broken:
-            with self.guard:
-                self._violation(str(broken))
-
-    # -- the end
-
-    def _hung_up(self) -> None:
-        """The worker is gone, though nobody reads: the loop does, and comes to the end."""
-        self._loop.remove_reader(self._hangup.fileno())
-        self._due = True
-        self._attend()
-
-    def _violation(self, why: str) -> None:
-        self._broken = self._broken or why
-        self._end()
-
-    def _end(self) -> None:
-        """Stop, once, and let the loop say so; called under the guard."""
-        if self._over:
-            return
-        self._over = self.connection.broken = True
-        if self._sock is not None:
-            with contextlib.suppress(OSError):
-                self._sock.shutdown(socket.SHUT_RDWR)
-        for each in self._followers:
-            each.rouse()
-        self._loop.call_soon_threadsafe(self._lose)
-
-    def _lose(self) -> None:
-        with self.guard:
-            self._stop_reading()
-            self._out.clear()
-            self._write_on()
-            self._told = True
-            if self._sock is not None:
-                self._loop.remove_reader(self._hangup.fileno())
-                if self._leader is None:
-                    self._sock.close()
-        self._hangup.close()
-        self._lost(self._broken)
-
-    def close(self) -> None:
-        """Close the host's end."""
-        with self.guard:
-            self._end()
+        if self.interrupted:
+            self._interrupt()
