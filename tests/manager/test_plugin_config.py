@@ -168,6 +168,20 @@ async def test_settings_outlive_the_worker_and_a_reload(tmp_path: Path) -> None:
         assert await handle.execute() == "7 None 0"
 
 
+async def test_what_the_file_has_now_is_given_where_nothing_else_is(tmp_path: Path) -> None:
+    places = make(tmp_path, "plugin.py", PYTHON["both"])
+    async with PluginManager(places=places, control=False) as manager:
+        handle = await manager.load("tuned")
+        with manager.subscribe(kinds=["plugin-config-updated"]) as events:
+            (places.config / "plugins").mkdir(parents=True)
+            (places.config / "plugins" / "tuned.toml").write_text("indent = 6\n")
+            assert (await manager.configure("tuned", {})).values["indent"] == 6
+            assert await handle.execute() == "6 None 1"
+            await manager.configure("tuned", {})
+            assert await handle.execute() == "6 None 1"
+        assert [event.data["keys"] async for event in events] == [["indent"]]
+
+
 async def test_a_plugin_without_settings_takes_none(tmp_path: Path) -> None:
     places = make(
         tmp_path,

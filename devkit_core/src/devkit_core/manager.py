@@ -88,7 +88,9 @@ class PluginManager:
         self._engine: Engine | None = None
         self._stays = control
         self._threads = threads
-        self._requests = Requests(self._roster, self._bus, self.logs, self.stats, self.reload, self.unload)
+        self._requests = Requests(
+            self._roster, self._bus, self.logs, self.stats, self.reload, self.unload, self.configure
+        )
         self._control = ControlServer(self.places.runtime, self._requests.answer) if control else None
         self._started_at = time.time()
         self._last_scan_at: float | None = None
@@ -191,8 +193,9 @@ class PluginManager:
         """Set a plugin's settings while this host runs, and return those in force; None takes one back.
 
         A loaded plugin is given them by its `configure`, or reloaded where it has none, and an event tells
-        which changed. Raises ConfigError for values that it can't have, or what the plugin or its reload
-        raised; the settings are then as they were.
+        which changed: those of its files too, so that with no `values` it is given what stands there now.
+        Raises ConfigError for values that it can't have, or what the plugin or its reload raised; what this
+        host was told is then as it was.
         """
         manifest = self._manifest(plugin)
         before, told = self._settings.read(manifest), self._settings.told(plugin)
@@ -200,10 +203,11 @@ class PluginManager:
         self._settings.tell(plugin, wanted)
         try:
             after = self._settings.read(manifest)
-            changed = after.changed(before)
             supervisor = self._roster.get(plugin)
-            if changed and supervisor is not None and supervisor.loaded:
-                await supervisor.configure()
+            if supervisor is not None and supervisor.loaded:
+                changed = await supervisor.configure()
+            else:
+                changed = after.changed(before)
         except BaseException:
             self._settings.tell(plugin, told)
             raise

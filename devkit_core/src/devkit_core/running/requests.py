@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from devkit_core.errors import UsageError
+from devkit_core.errors import LoadError, UsageError
 from devkit_core.events.bus import Bus, EventFilter
 from devkit_core.events.logs import LogLine, Logs
 from devkit_core.events.stats import SystemStats
@@ -30,6 +30,7 @@ class Requests:
         stats: Callable[[], SystemStats],
         reload: Callable[[str], Awaitable[Any]],
         unload: Callable[[str, bool], Awaitable[None]],
+        configure: Callable[[str, Mapping[str, Any]], Awaitable[Any]],
     ) -> None:
         self._roster = roster
         self._bus = bus
@@ -37,6 +38,7 @@ class Requests:
         self._stats = stats
         self._reload = reload
         self._unload = unload
+        self._configure = configure
 
     async def answer(
         self, request: Mapping[str, Any]
@@ -56,6 +58,12 @@ class Requests:
                 return {"id": plugin, "version": handle.version, "seconds": handle.info.load_seconds}
             case "unload":
                 await self._unload(plugin, bool(request.get("cascade")))
+                return {"id": plugin}
+            case "configure":
+                supervisor = self._roster.get(plugin)
+                if supervisor is None or not supervisor.loaded:
+                    raise LoadError(f"`{plugin}` is not loaded", code="plugin-not-loaded", plugin=plugin)
+                await self._configure(plugin, {})  # what its files have now
                 return {"id": plugin}
             case "stats":
                 return {"stats": self._stats().as_dict()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -333,23 +334,26 @@ class Supervisor:
             if old is not None:
                 self._retire(old, old_folder, (old_blueprint or blueprint).times)
 
-    async def configure(self) -> bool:
-        """Read the settings anew and give them to the plugin; return whether it is loaded.
+    async def configure(self) -> list[str]:
+        """Read the settings anew and give them to the plugin; return the keys that changed, sorted.
 
         One that can't take them while it runs is reloaded. Raises what stopped that, or what is wrong with
         them; the plugin runs on with those it had.
         """
         async with self._lock:
-            if (instance := self._instance) is None:
-                return self._loaded
-            blueprint = self._read()
+            blueprint, known, instance = self._read(), self.blueprint, self._instance
+            now, before = blueprint.config, known.config if known is not None else None
+            changed = now.changed(before) if now is not None and before is not None else []
+            if now is None or known is None or instance is None or not changed:
+                return changed
             # behind the calls that it has: a plugin may take them one by one
             seconds = blueprint.times.execute + blueprint.times.initialize
-            values = blueprint.config.values if blueprint.config is not None else {}
-            taken = await instance.configure(values, seconds)
+            taken = await instance.configure(now.values, seconds)
+            if taken:
+                self.blueprint = replace(known, config=now)
         if not taken:
             await self.reload()
-        return True
+        return changed
 
     async def stop(self, final: PluginStatus = PluginStatus.STOPPED) -> None:
         """Shut the plugin down and end its instances; calls that wait fail."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from devkit_core.cli.documents import as_line
+from devkit_core.cli.exit_codes import Exit
 from devkit_core.cli.grammar import command, dry_run, pass_session
 from devkit_core.cli.output import Styled, Table
 from devkit_core.cli.plugin_ids import complete_plugin
@@ -40,14 +41,23 @@ _MOST = 256 * 1024  # characters that are read from standard input
 @click.argument("action", type=click.Choice(list(_ACTIONS)), default="show", metavar="[ACTION]")
 @click.argument("words", nargs=-1, metavar="[KEY] [VALUE|-]")
 @dry_run
+@click.pass_context
 @pass_session
-def config(session: Session, *, plugin: str, action: str, words: tuple[str, ...], dry_run: bool) -> None:
+def config(
+    session: Session,
+    context: click.Context,
+    *,
+    plugin: str,
+    action: str,
+    words: tuple[str, ...],
+    dry_run: bool,
+) -> None:
     """Show and change a plugin's own settings, which its manifest describes.
 
     ACTION is show (all of them), get KEY, set KEY VALUE or unset KEY. KEY may lead into a table:
     `server.port`. `set` writes the user's file, secrets into one of their own; VALUE `-` reads standard
-    input. Arrays and tables are JSON, or single values by comma. Secrets are shown as `***`. A host that
-    runs the plugin obeys when it loads or reloads it: `devkit plugin reload ID`.
+    input. Arrays and tables are JSON, or single values by comma. Secrets are shown as `***`. Every running
+    host of yours that has the plugin loaded gives it the change at once, or reloads it for that.
     """
     from devkit_core.catalog.plugin_settings import PluginSettings
 
@@ -65,10 +75,13 @@ def config(session: Session, *, plugin: str, action: str, words: tuple[str, ...]
         _show(session, settings, manifest)
     elif action == "get":
         _get(session, settings, manifest, words[0])
-    elif action == "set":
-        _set(session, settings, manifest, words[0], words[1], dry_run)
     else:
-        _unset(session, settings, manifest, words[0], dry_run)
+        if action == "set":
+            ending = _set(session, settings, manifest, words[0], words[1], dry_run)
+        else:
+            ending = _unset(session, settings, manifest, words[0], dry_run)
+        if ending:
+            context.exit(ending)
 
 
 def _show(session: Session, settings: PluginSettings, manifest: Manifest) -> None:
@@ -154,7 +167,7 @@ def _get(session: Session, settings: PluginSettings, manifest: Manifest, key: st
 
 def _set(
     session: Session, settings: PluginSettings, manifest: Manifest, key: str, text: str, dry_run: bool
-) -> None:
+) -> Exit:
     from devkit_core.model.plugin_config import HIDDEN
 
     secret = settings.known(manifest, key)[1]
@@ -168,22 +181,49 @@ def _set(
     value, path = settings.set(manifest, key, text, dry_run=dry_run)
     shown = HIDDEN if secret else value
     session.output.say(f"{'would set' if dry_run else 'set'} {key} = {_text(shown)} in {path}")
+    answers, ending = _deliver(session, manifest.id, dry_run)
     session.output.data(
         "plugin-config-set/1",
-        {"id": manifest.id, "name": key, "value": shown, "path": str(path), "dry_run": dry_run},
+        {
+            "id": manifest.id,
+            "name": key,
+            "value": shown,
+            "path": str(path),
+            "hosts": answers,
+            "dry_run": dry_run,
+        },
         lambda: [],
     )
+    return ending
 
 
-def _unset(session: Session, settings: PluginSettings, manifest: Manifest, key: str, dry_run: bool) -> None:
+def _unset(session: Session, settings: PluginSettings, manifest: Manifest, key: str, dry_run: bool) -> Exit:
     there, path = settings.unset(manifest, key, dry_run=dry_run)
     word = "would take out" if dry_run else "took out"
     session.output.say(f"{word} {key} of {path}" if there else f"{key} doesn't stand in {path}")
+    answers, ending = _deliver(session, manifest.id, dry_run) if there else ([], Exit.DONE)
     session.output.data(
         "plugin-config-unset/1",
-        {"id": manifest.id, "name": key, "changed": there, "path": str(path), "dry_run": dry_run},
+        {
+            "id": manifest.id,
+            "name": key,
+            "changed": there,
+            "path": str(path),
+            "hosts": answers,
+            "dry_run": dry_run,
+        },
         lambda: [],
     )
+    return ending
+
+
+def _deliver(session: Session, plugin: str, dry_run: bool) -> tuple[list[dict[str, Any]], Exit]:
+    """Tell the hosts that have the plugin; return what they answered, and how the command ends."""
+    from devkit_core.cli.running_hosts import ask_hosts, tell_answers
+
+    answers = ask_hosts(session, {"op": "configure", "id": plugin}, dry_run)
+    done = "would be given the change" if dry_run else "has the settings"
+    return answers, tell_answers(session, plugin, answers, done)
 
 
 def _input() -> str:

@@ -6,17 +6,12 @@ from typing import Any
 
 import click
 
-from devkit_core.cli.errors import render
-from devkit_core.cli.exit_codes import Exit
 from devkit_core.cli.grammar import command, dry_run, pass_session
 from devkit_core.cli.plugin_ids import plugin_argument
+from devkit_core.cli.running_hosts import ask_hosts, tell_answers
 from devkit_core.cli.session import Session
-from devkit_core.errors import DevKitError
-from devkit_core.running.control import ask, hosts
 
 __all__ = ["reload", "unload"]
-
-_NOT_THERE = ("plugin-not-loaded", "plugin-not-found")
 
 
 @command(
@@ -32,7 +27,7 @@ def reload(session: Session, context: click.Context, *, plugin: str, dry_run: bo
     Where no host has it, it is loaded, initialized and shut down once, to show that it would load.
     """
     session.usable(plugin)
-    answers = _ask_all(session, {"op": "reload", "id": plugin}, dry_run)
+    answers = ask_hosts(session, {"op": "reload", "id": plugin}, dry_run)
     trial = None
     if not answers and dry_run:
         session.output.say(f"no running host has {plugin} loaded; would load it and shut it down once")
@@ -55,30 +50,10 @@ def reload(session: Session, context: click.Context, *, plugin: str, dry_run: bo
 def unload(session: Session, context: click.Context, *, plugin: str, cascade: bool, dry_run: bool) -> None:
     """Ask every running host of yours to shut the plugin down; where none has it, nothing is to be done."""
     session.plugin(plugin)
-    answers = _ask_all(session, {"op": "unload", "id": plugin, "cascade": cascade}, dry_run)
+    answers = ask_hosts(session, {"op": "unload", "id": plugin, "cascade": cascade}, dry_run)
     if not answers:
         session.output.say(f"no running host has {plugin} loaded")
     _finish(session, context, plugin, "plugin-unload/1", answers, dry_run)
-
-
-def _ask_all(session: Session, request: dict[str, Any], dry_run: bool) -> list[dict[str, Any]]:
-    """Return what each host answered that has the plugin: its process id, program, and error or None.
-
-    With `dry_run` they are only asked which plugins they have.
-    """
-    found = []
-    for host in hosts(session.places.runtime):
-        try:
-            answer = ask(host, {"op": "list"} if dry_run else request)
-            error = answer.get("error")
-        except DevKitError as unreachable:
-            answer, error = {}, unreachable.as_dict()
-        if isinstance(error, dict) and error.get("code") in _NOT_THERE:
-            continue
-        if dry_run and error is None and request["id"] not in answer.get("plugins", ()):
-            continue
-        found.append({"pid": host.pid, "program": host.program, "error": error})
-    return found
 
 
 def _finish(
@@ -90,22 +65,10 @@ def _finish(
     dry_run: bool,
     **more: Any,
 ) -> None:
-    failed = 0
-    for each in answers:
-        where = f"in {each['program'] or 'a host'} (process {each['pid']})"
-        error = each["error"]
-        if error is None:
-            session.output.say(f"{plugin} {where}: {f'would {context.info_name}' if dry_run else 'done'}")
-            continue
-        failed += 1
-        if session.format != "json":
-            told = DevKitError(
-                f"{error.get('message')} {where}", code=str(error.get("code")), hint=error.get("hint")
-            )
-            session.output.error_text(render(told, colour=session.output.error_colour))
+    ending = tell_answers(session, plugin, answers, f"would {context.info_name}" if dry_run else "done")
     session.output.data(schema, {"id": plugin, "hosts": answers, "dry_run": dry_run, **more}, lambda: [])
-    if failed:
-        context.exit(Exit.FAILED if failed == len(answers) else Exit.SOME_FAILED)
+    if ending:
+        context.exit(ending)
 
 
 async def _try(session: Session, plugin: str) -> float:
