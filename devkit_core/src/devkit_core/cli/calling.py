@@ -1,4 +1,4 @@
-"""What commands that call plugins share: notes on stderr, answers as data."""
+"""What commands that call plugins share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads lines for a plugin from a file or a pipe, without holding up the event loop."""
+"""Lines for a plugin, from a file or a pipe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The results of many inputs: one JSON object a line, whole lines only."""
+"""The results of many inputs, a line of JSON each."""
 
 from __future__ import annotations
 
