@@ -1,4 +1,4 @@
-"""Requests of a command to the hosts that run, and what they answered."""
+"""What a command asks of running hosts, and their answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, for programs without one."""
+"""An event loop in its own thread, for programs without one."""
 
 from __future__ import annotations
 

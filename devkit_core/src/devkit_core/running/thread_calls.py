@@ -1,4 +1,4 @@
-"""Calls of one plugin from threads, past the event loop where that can be."""
+"""Calls of one plugin from threads, past the event loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A thread that does one thing at a time, and can be left."""
+"""A thread for one thing at a time, which can be left."""
 
 from __future__ import annotations
 
