@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from devkit_core.api import Result
 from devkit_core.errors import FunctionMissing, ManifestError, PayloadTooLarge, SchemaMismatch, UsageError
-from devkit_core.running.functions import decode, encode
+from devkit_core.running.functions import decode, encode, functions_of
 
 SCHEMAS = """
 [functions.add]
@@ -172,3 +172,10 @@ def test_values_survive_the_way(value):
 def test_any_bytes_are_decoded_or_refused(data):
     with contextlib.suppress(SchemaMismatch):
         decode("one", "f", data)
+
+
+async def test_nothing_is_kept_where_there_are_no_schemas(pocket):
+    pocket.write(more='[functions.echo]\ndescription = "no schema"\n')
+    await pocket.manager.load("one")
+    assert pocket.last.request.manifest.functions
+    assert functions_of(pocket.last.request.manifest) is None

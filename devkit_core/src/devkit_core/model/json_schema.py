@@ -12,10 +12,19 @@ from devkit_core.model.config_fields import plain
 from devkit_core.model.locate import KeyPath
 from devkit_core.model.rules import nearest
 from devkit_core.model.schema_keywords import never, typed, whole
-from devkit_core.model.schema_misses import NAMES, TYPES, Check, Miss, Steps, TooMuchWork, expectation
+from devkit_core.model.schema_misses import (
+    MISSING,
+    NAMES,
+    TYPES,
+    Check,
+    Miss,
+    Steps,
+    TooMuchWork,
+    expectation,
+)
 from devkit_core.model.schema_reading import KEYWORDS, KNOWN, Refused, Site
 
-__all__ = ["Miss", "Schema", "SchemaFault", "TooMuchWork", "faults", "json_path"]
+__all__ = ["MISSING", "Miss", "Schema", "SchemaFault", "TooMuchWork", "faults", "json_path"]
 
 _MAX_SCHEMAS: Final = 2000  # schemas inside one
 _MAX_DEPTH: Final = 32  # of a schema's own nesting

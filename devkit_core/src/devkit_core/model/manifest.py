@@ -10,7 +10,6 @@ import msgspec
 
 from devkit_core.errors import ManifestError, Problem, UsageError
 from devkit_core.model.config_fields import schema_faults
-from devkit_core.model.json_schema import faults as function_faults
 from devkit_core.model.locate import KeyPath, Spot, locate
 from devkit_core.model.parsing import MAX_BYTES, Document, place, read_toml
 from devkit_core.model.reading import BAD, Finding, Reader, dotted
@@ -212,7 +211,11 @@ def _check_dependencies(dependencies: tuple[Dependency, ...], path: KeyPath, rea
 def _check_functions(functions: Mapping[str, Function], reader: Reader) -> None:
     for name, function in functions.items():
         for side, schema in (("input", function.input), ("output", function.output)):
-            for found in function_faults(schema) if schema is not None else ():
+            if schema is None:
+                continue
+            from devkit_core.model.json_schema import faults
+
+            for found in faults(schema):
                 code = "manifest-unknown-key" if found.warning else "schema-invalid"
                 fault = Fault(found.message, found.hint, code, found.warning)
                 reader.add(("functions", name, side, *found.path), fault, on_key=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from fractions import Fraction
 from typing import Any
 
 from devkit_core.model.patterns import Pattern
@@ -128,6 +127,8 @@ def bounds(limit: float, sign: str) -> Check:
 
 def multiple_of(step: float) -> Check:
     """Return what demands a multiple, reckoned in decimals: 0.3 is one of 0.1."""
+    from fractions import Fraction
+
     exact = Fraction(repr(step))
 
     def check(value: float, steps: Steps) -> Miss | None:

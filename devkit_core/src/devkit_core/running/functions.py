@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import msgspec
 
 from devkit_core.errors import SchemaMismatch
-from devkit_core.model.json_schema import Schema, TooMuchWork, json_path
-from devkit_core.model.manifest import Manifest
-from devkit_core.model.schema_misses import MISSING
+
+if TYPE_CHECKING:
+    from devkit_core.model.json_schema import Schema
+    from devkit_core.model.manifest import Manifest
 
 __all__ = ["UNREAD", "Functions", "decode", "encode", "functions_of"]
 
@@ -61,6 +62,8 @@ class Functions:
         key = (function, side)
         if key not in self._data:
             return UNREAD
+        from devkit_core.model.json_schema import MISSING, Schema, TooMuchWork, json_path
+
         schema = self._schemas.get(key)
         if schema is None:
             schema = self._schemas[key] = Schema(self._data[key])
