@@ -32,6 +32,22 @@ def test_warnings_fail_only_when_strict(project, devkit):
     devkit("plugin", "check", "--strict", str(folder), code=1)
 
 
+def test_packages_of_python_for_another_kind(project, devkit, data):
+    more = '[python]\nrequires = ["black"]'
+    folder = project.plugin("other", more=more)
+    assert data("plugin", "check", str(folder))["checked"][0]["problems"] == []
+    (folder / "plugin.toml").write_text(
+        (folder / "plugin.toml").read_text().replace("plugin.py", "plugin.wat")
+    )
+    (folder / "plugin.wat").write_text('(module (memory (export "memory") 1) (func (export "_start")))')
+    (problem,) = data("plugin", "check", str(folder))["checked"][0]["problems"]
+    assert (problem["code"], problem["warning"]) == ("manifest-unsupported", True)
+    assert "is run by the loader `wasm`" in problem["message"]
+    assert (problem["place"]["line"], problem["place"]["key"]) == (9, "requires")
+    devkit("plugin", "run", "other", "x")
+    assert "[[python] has no effect" in devkit("plugin", "logs", "other").stdout
+
+
 def test_an_entry_point_that_leaves_the_folder(project, devkit):
     folder = project.plugin("leaver")
     text = (folder / "plugin.toml").read_text().replace('"plugin.py"', '"../other.py"')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from devkit_core.catalog.discovery import read_bytes, read_manifest
 from devkit_core.catalog.folders import MANIFEST
 from devkit_core.config.files import read_bounded
 from devkit_core.errors import DevKitError, LoaderMissing, ManifestError, NotFound, Place, Problem
-from devkit_core.running.factory import choose, entry_of
+from devkit_core.running.factory import choose, entry_of, without_effect
 
 if TYPE_CHECKING:
     from devkit_core.loading.loader import Loader
@@ -63,7 +63,7 @@ def _entry(
 ) -> tuple[str, Sequence[Problem]]:
     plugin = manifest.id
     try:
-        entry = entry_of(folder, manifest, at=_named_at(folder))
+        entry = entry_of(folder, manifest, at=_named_at(folder, "metadata", "entry_point"))
         loader = choose(entry, loaders, order, plugin=plugin)
     except LoaderMissing as error:  # nothing is wrong with the plugin; this machine can't look further
         return "", [Problem(error.code, error.message, error.place, error.hint, warning=True)]
@@ -74,16 +74,20 @@ def _entry(
     except OSError as error:
         message = f"the entry point can't be read: {error.strerror or error}"
         return loader.name, [Problem("entry-point-missing", message, Place(str(entry.path)))]
-    return loader.name, loader.check(entry, source)
+    return loader.name, [*_without_effect(folder, manifest, loader), *loader.check(entry, source)]
 
 
-def _named_at(folder: Path) -> Place | None:
-    """Return where the manifest names its entry point, with the source line for the caret."""
+def _without_effect(folder: Path, manifest: Manifest, loader: Loader) -> Iterator[Problem]:
+    if (said := without_effect(manifest, loader)) is not None:
+        place = _named_at(folder, "python", "requires")
+        yield Problem("manifest-unsupported", said, place, "take it out", warning=True)
+
+
+def _named_at(folder: Path, *path: str) -> Place | None:
+    """Return where the manifest has a key, with the source line for the caret."""
     from devkit_core.model.locate import locate
     from devkit_core.model.parsing import place
 
     text = read_bytes(folder)[0].decode("utf-8", "replace").removeprefix("\ufeff").replace("\r\n", "\n")
-    spots = {key[-1]: spot for key, spot in locate(text).items() if key and key[-1] == "entry_point"}
-    if "entry_point" not in spots:
-        return None
-    return place(str(folder / MANIFEST), text, spots["entry_point"].key, "entry_point")
+    spot = locate(text).get(path)
+    return place(str(folder / MANIFEST), text, spot.key, path[-1]) if spot is not None else None

@@ -150,13 +150,14 @@ class Loader(ABC):
     `name` is the kind, as `python`. `templates` are the languages that `devkit plugin new --lang` can
     scaffold, each with its folder. `confinement` says what holds its plugins: `kernel` (a confined
     worker), `runtime` (the runtime itself is the boundary, as with WebAssembly) or `none`, which the user
-    must allow.
+    must allow. `reads_python` says that it reads the manifest's `[python]`, which has no effect else.
     """
 
     name: str
     extensions: frozenset[str] = frozenset()
     templates: Mapping[str, Path] = {}
     confinement: Literal["kernel", "runtime", "none"] = "kernel"
+    reads_python: bool = False
 
     def probe(self, entry: Entry) -> Fit:
         """Say how sure this loader is that the entry is its own; called by the factory, reads nothing."""

@@ -14,7 +14,7 @@ from devkit_core.loading.loader import Entry, Loader, LoadRequest
 from devkit_core.model.manifest import Manifest
 from devkit_core.model.plugin_config import PluginConfig
 from devkit_core.model.types import Discovered
-from devkit_core.running.factory import choose, entry_of
+from devkit_core.running.factory import choose, entry_of, without_effect
 from devkit_core.running.functions import Functions, functions_of
 from devkit_core.sandbox.authority import Authority, decide
 from devkit_core.sandbox.plan import Limits
@@ -167,6 +167,9 @@ class Blueprints:
         def request(
             scratch: Path, ended: Callable[[DevKitError | None, list[PendingCall]], None]
         ) -> LoadRequest:
+            log = self._logs.writer(plugin)
+            if (said := without_effect(manifest, loader)) is not None:
+                log("stderr", f"[{said}]")
             return LoadRequest(
                 id=plugin,
                 folder=real,
@@ -183,7 +186,7 @@ class Blueprints:
                 payload_limit=config.max_payload_mb << 20,
                 start_seconds=config.initialize_timeout,
                 deadlines=self._deadlines,
-                log=self._logs.writer(plugin),
+                log=log,
                 ended=ended,
                 config=values.values if values is not None else None,
                 threads=self._threads,

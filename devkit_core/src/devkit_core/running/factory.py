@@ -11,7 +11,7 @@ from devkit_core.errors import EntryPointError, LoaderMissing, Place
 from devkit_core.loading.loader import Entry, Fit, Loader
 from devkit_core.model.manifest import Manifest
 
-__all__ = ["DISTRIBUTIONS", "choose", "entry_of", "kind_of"]
+__all__ = ["DISTRIBUTIONS", "choose", "entry_of", "kind_of", "without_effect"]
 
 _HEAD = 4096
 #: the distribution that brings the loader of a kind, and what shows that kind
@@ -32,6 +32,13 @@ _MAGIC = {
     "wasm": (b"\0asm",),
     "native": (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"MZ"),
 }
+
+
+def without_effect(manifest: Manifest, loader: Loader) -> str | None:
+    """Return what of a manifest has no effect with this loader, as a sentence, or None."""
+    if not manifest.python.requires or loader.reads_python:
+        return None
+    return f"[python] has no effect: `{manifest.id}` is run by the loader `{loader.name}`"
 
 
 def entry_of(folder: Path, manifest: Manifest, *, at: Place | None = None) -> Entry:

@@ -33,6 +33,7 @@ class PythonLoader(WorkerLoader):
 
     name = "python"
     extensions = frozenset({".py", ".pyw"})
+    reads_python = True
     templates = {"python": Path(__file__).parent / "templates" / "python"}  # noqa: RUF012 - read only
 
     def probe(self, entry: Entry) -> Fit:
