@@ -1,5 +1,6 @@
 """A host that is killed leaves no process and no scratch folder behind."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -54,9 +55,10 @@ def alive(pid: int) -> bool:
 
 def descendants(pid: int) -> list[int]:
     found = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            found += [int(child), *descendants(int(child))]
+    with contextlib.suppress(OSError):  # it may end meanwhile
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                found += [int(child), *descendants(int(child))]
     return found
 
 
@@ -114,3 +116,49 @@ def test_the_zygote_is_killed(tmp_path):
     assert host.wait(20) != 0  # the call fails with worker-crashed
     host.stdout.close()
     assert gone(family)
+
+
+SPAWNING = """
+import contextlib
+import os
+def execute(text: str) -> str:
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.closerange(0, 64)
+            os.execv("/bin/sleep", ["/bin/sleep", "600"])
+        os._exit(0)
+    while True:
+        pass
+"""
+
+
+def test_what_a_plugin_may_start_goes_with_the_host(tmp_path):
+    """A plugin that may start programs has made one that left its session and its parent."""
+    folder = tmp_path / "plugins" / "subject"
+    folder.mkdir(parents=True)
+    (folder / "plugin.toml").write_text('permissions = ["process:spawn"]\n' + MANIFEST)
+    (folder / "plugin.py").write_text(SPAWNING)
+    code = HOST.replace(
+        "PluginManager(",
+        "PluginManager(PluginSystemConfig(default_permissions=('process:spawn',)), ",
+    ).replace("import PluginManager\n", "import PluginManager, PluginSystemConfig\n")
+    host = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert host.stdout.readline()
+    until = time.monotonic() + 10
+    while not (family := sleeping(host.pid)) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert family
+    host.kill()
+    host.wait()
+    host.stdout.close()
+    assert gone(family)
+
+
+def sleeping(host: int) -> list[int]:
+    found = []
+    for pid in descendants(host):
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"/bin/sleep"):
+                found.append(pid)
+    return found

@@ -28,6 +28,8 @@ _SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36
 #: descriptors a worker starts with: 0 nothing, 1 and 2 its output, 3 the channel, 4 the broker
 _CHANNEL, _BROKER = 3, 4
 _REQUEST = 256 * 1024
+#: what the zygote has handlers for, and a worker must not
+_HANDLED = {signal.SIGCHLD, signal.SIGHUP}
 
 
 def package() -> None:
@@ -97,7 +99,8 @@ class Zygote:
     def run(self) -> None:
         _LIBC.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         # the end of the channel says that the host is gone, but a fork of the host may hold it open
-        _LIBC.prctl(_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        signal.signal(signal.SIGHUP, self.hang_up)
+        _LIBC.prctl(_SET_PDEATHSIG, signal.SIGHUP, 0, 0, 0)
         signal.signal(signal.SIGCHLD, self.reap)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self.say({"ready": os.getpid()})
@@ -113,13 +116,24 @@ class Zygote:
             finally:
                 for fd in descriptors:
                     os.close(fd)
+        self.hang_up()
+
+    def hang_up(self, *_: object) -> None:
+        """End with everything below, also what plugins with that right have started and left."""
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        for pid in self.children() | self.workers:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        left = self.workers | self.children()
+        while left:
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(-1, 0)  # what the dead one had started is this process's from now on
+            left = self.children()
+        os._exit(0)
 
     def fork(self, request: dict[str, Any], descriptors: list[int]) -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+        signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
         try:
             try:
                 pid = os.fork()
@@ -129,8 +143,9 @@ class Zygote:
             if pid == 0:
                 status = 70
                 try:
-                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+                    for number in _HANDLED:
+                        signal.signal(number, signal.SIG_DFL)
+                    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
                     status = worker(request, descriptors)
                 finally:
                     os._exit(status)
@@ -139,7 +154,7 @@ class Zygote:
             self.say({"id": request["id"], "pid": pid}, [watch])
             os.close(watch)
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
 
 
 def worker(request: dict[str, Any], descriptors: list[int]) -> int:
