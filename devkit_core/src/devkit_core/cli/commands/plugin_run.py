@@ -45,7 +45,7 @@ class _Call:
         'devkit plugin run test-plugin "hello world"',
         "echo '{\"a\": 1}' | devkit plugin run json-tools -",
         "devkit plugin run todo-scanner --file src/main.py",
-        "devkit plugin run markdown-html --fn outline --json '{\"markdown\": \"# Title\"}'",
+        'devkit plugin run markdown-html --fn outline --json \'{"markdown": "# Title"}\'',
         "devkit plugin run my-plugin --set line_length=100 --file plugin.py",
         'devkit plugin run --all-with CodeAnalysis "x = 1  # TODO: name it"',
         "devkit plugin run test-plugin -- --starts-with-a-dash",
