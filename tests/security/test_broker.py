@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from devkit_core.sandbox.authority import decide
-from devkit_core.workers.broker import Broker, is_public
+from devkit_core.workers.broker import Broker
+from devkit_core.workers.reach import is_public
 
 GRANTS = ("network:access", "network:connect=service.test:5432", "network:connect=[fd00::1]:22")
 
@@ -188,7 +189,7 @@ async def test_requests_in_flight_are_bounded_and_close_ends_them() -> None:
     release = asyncio.Event()
 
     class Slow(Broker):
-        async def _lookup(self, host: str, port: int) -> list[str]:
+        async def _answer(self, data: bytes) -> Any:
             nonlocal active, most
             active += 1
             most = max(most, active)
@@ -196,7 +197,7 @@ async def test_requests_in_flight_are_bounded_and_close_ends_them() -> None:
                 await release.wait()
             finally:
                 active -= 1
-            return []
+            return {"addresses": []}, None
 
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     broker = Slow(ours, decide(GRANTS, GRANTS, plugin="x"), in_flight=4, per_second=10_000)
