@@ -1,6 +1,5 @@
 """Packages by npm: from the registry, without scripts, found by both kinds of module."""
 
-import dataclasses
 import json
 
 import pytest
@@ -131,18 +130,6 @@ async def test_a_registry_out_of_reach(bench, monkeypatch, cache):
     assert caught.value.code == "packages-unavailable"
     assert caught.value.hint
     assert not list((cache / "node" / "packages").glob(".making-*"))
-
-
-async def test_a_granted_network_is_told_to_have_no_effect(bench):
-    bench.write(
-        "plugin.js",
-        plugin_js="exports.execute = (t) => t",
-        more='[permissions]\npermissions = ["network:https"]',
-    )
-    bench.manager.config = dataclasses.replace(bench.manager.config, default_permissions=("network:https",))
-    handle = await bench.manager.load("plugin")
-    assert await handle.execute("a") == "a"
-    assert any("no connections yet" in line for line in bench.logs())
 
 
 async def test_links_are_not_followed(bench, tmp_path):

@@ -18,6 +18,7 @@ from devkit_core.sandbox.plan import Runtime, build
 from devkit_core.workers.broker import Broker
 from devkit_core.workers.errand import Finished, run
 from devkit_core.workers.pending import PendingCall
+from devkit_core.workers.relay import Relay
 from devkit_core.workers.worker import Worker
 from devkit_core.workers.zygote import Zygote
 
@@ -41,7 +42,9 @@ class WorkerSpec:
 class WorkerInstance(Instance):
     """A plugin in a worker process."""
 
-    def __init__(self, worker: Worker, broker: Broker | None, config: Mapping[str, Any] | None) -> None:
+    def __init__(
+        self, worker: Worker, broker: Broker | Relay | None, config: Mapping[str, Any] | None
+    ) -> None:
         assert worker.hello is not None
         assert worker.process is not None
         self._worker = worker
@@ -113,7 +116,7 @@ class WorkerLoader(Loader):
         made = self.spec(request)
         spec = made if isinstance(made, WorkerSpec) else await made
         message, environment = self._confinement(request, spec)
-        broker, theirs = self._broker(request)
+        broker, theirs = self._broker(request, spec)
         worker = Worker(
             request.id,
             request.deadlines,
@@ -182,10 +185,18 @@ class WorkerLoader(Loader):
             request.log("stderr", f"[{note}]")
         return plan.as_message(), dict(plan.environment)
 
-    def _broker(self, request: LoadRequest) -> tuple[Broker | None, socket.socket | None]:
-        """Return the host's broker and the worker's end of it, where a network right was granted."""
+    def _broker(
+        self, request: LoadRequest, spec: WorkerSpec
+    ) -> tuple[Broker | Relay | None, socket.socket | None]:
+        """Return the host's side and the worker's end of its network, where a right to one was granted.
+
+        Python takes the connections themselves; of other programs not all can.
+        """
         if not any(p.domain == "network" and p.action != "none" for p in request.authority.granted):
             return None, None
+        if spec.argv:
+            ours, theirs = socket.socketpair()
+            return Relay(ours, request.authority), theirs
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         return Broker(ours, request.authority), theirs
 

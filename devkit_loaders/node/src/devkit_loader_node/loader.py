@@ -61,10 +61,6 @@ class NodeLoader(WorkerLoader):
             raise
 
     async def spec(self, request: LoadRequest) -> WorkerSpec:
-        if any(p.domain == "network" for p in request.authority.granted):
-            request.log(
-                "stderr", "[JavaScript plugins get no connections yet: the network permission has no effect]"
-            )
         cache = request.cache / self.name
         node = await find(cache)
         packages = await Packages(node, cache).of(request)
@@ -78,6 +74,7 @@ class NodeLoader(WorkerLoader):
             "functions": sorted(name for name in request.manifest.functions if name != "execute"),
             "bundle": str(bundle) if bundle else None,
             "packages": str(packages) if packages else None,
+            "network": network(request),
         }
         read = (WORKER, *(path for path in (bundle, packages) if path))
         return WorkerSpec(
@@ -90,6 +87,13 @@ class NodeLoader(WorkerLoader):
         from devkit_loader_node.checking import check
 
         return check(entry, source)
+
+
+def network(request: LoadRequest) -> str:
+    """Return how a worker connects: through the host, not at all, or itself where nothing confines it."""
+    if any(p.domain == "network" and p.action != "none" for p in request.authority.granted):
+        return "relay"
+    return "none" if request.confined else "own"
 
 
 def flags(request: LoadRequest, node: Node) -> list[str]:

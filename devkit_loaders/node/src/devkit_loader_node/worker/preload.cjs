@@ -1,4 +1,6 @@
 'use strict'
-// Required first in a thread that runs a script, which has hooks of its own.
+// Required first in a thread that runs a script, which has hooks and a network of its own.
 
-require('./resolving.cjs').install(require('worker_threads').workerData.devkit)
+const { devkit, network } = require('worker_threads').workerData
+require('./resolving.cjs').install(devkit)
+require('./network.cjs').install(devkit.network, network)

@@ -4,6 +4,7 @@
 const { join } = require('path')
 const { Worker } = require('worker_threads')
 const { Broken } = require('./failure.cjs')
+const { share } = require('./network.cjs')
 
 const PRELOAD = join(__dirname, 'preload.cjs')
 const TAIL = 16 * 1024 // characters of stderr that an error shows
@@ -11,10 +12,12 @@ const TAIL = 16 * 1024 // characters of stderr that an error shows
 /** Run `node ENTRY METHOD [INPUT]` and return what it printed, less one line break. */
 function run (config, signal, ...args) {
   return new Promise((resolve, reject) => {
+    const network = share()
     const thread = new Worker(config.entry, {
       argv: args,
       execArgv: ['--enable-source-maps', '--disable-warning=ExperimentalWarning', '--require', PRELOAD],
-      workerData: { devkit: config },
+      workerData: { devkit: config, network },
+      transferList: network === null ? [] : [network.port],
       stdout: true,
       stderr: true,
       // each thread of Node 24 would else reserve 512 MB, which count as its memory

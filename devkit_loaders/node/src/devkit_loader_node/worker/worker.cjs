@@ -11,6 +11,7 @@ const { KIND, TEXT, END, ITEM, STREAM, HEADER, Reader, allocUnsafe, byteLength, 
 const { Broken, failure, traceback } = require('./failure.cjs')
 const { load } = require('./plugin.cjs')
 const { install } = require('./resolving.cjs')
+const network = require('./network.cjs')
 
 const CHANNEL = 3
 const READ = 256 * 1024
@@ -344,6 +345,7 @@ process.on('exit', () => {
 async function start () {
   try {
     install(config)
+    network.install(config.network)
     plugin = await load(config)
   } catch (error) {
     return refuse(error)
