@@ -24,7 +24,11 @@ PluginInterface *create_plugin(void);
 /* May be exported: releases what execute returned. Without it nothing is ever released. */
 void free_string(char *text);
 
-/* May be exported: why the last function returned NULL, or initialize something else than 0. */
+/* May be exported: takes the settings that the manifest describes in [config], as JSON, before initialize
+   and when some change; returns 0 where it takes them. */
+int configure(const char *json);
+
+/* May be exported: why the last function returned NULL, or another one something else than 0. */
 const char *last_error(void);
 
 /* May be exported: is called in the place of execute, with any bytes, NUL among them. */
