@@ -217,6 +217,8 @@ async def test_the_web_by_name(make: Any, echo: Any) -> None:
     assert await worker.next() == (RESOLVED, 1, {"addresses": ["127.0.0.1"]})
     kind, _, why = await worker.open(2, echo.port, "some.test")
     assert (kind, why["code"]) == (REFUSED, "EACCES")
+    kind, _, why = await worker.open(3, 80, "some.test")  # allowed, whether or not one listens there
+    assert kind == OPENED or why["code"] == "ECONNREFUSED"
     named = make(f"network:connect=service.test:{echo.port}", resolve=lambda *_: ["127.0.0.9", "127.0.0.1"])
     assert (await named.open(1, echo.port, "service.test"))[2]["address"] == "127.0.0.1"
 
