@@ -48,7 +48,7 @@ def execute(text: str) -> str:
         case "big":
             return "x" * int(argument)
         case "alloc":
-            return "allocated" if bytes(b"\1") * (int(argument) << 20) else ""
+            return "allocated" if b"\1" * (int(argument) << 20) else ""
         case "spawn":
             subprocess.run(["/bin/true"], check=True)
             return "started"
