@@ -294,6 +294,7 @@ def test_a_wait_in_the_managers_own_thread_is_refused(busy, manager):
 
 PROGRAM = """
 import signal, sys, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
 sys.path[:0] = [{tests!r}]
 from pathlib import Path
 from conftest import BUSY, Project
