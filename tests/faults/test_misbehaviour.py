@@ -343,3 +343,28 @@ async def test_lone_surrogates_and_wrong_types_as_input(project):
     with pytest.raises(ExecutionError) as caught:
         await handle.execute(b"\xff\xfe")
     assert caught.value.code == "input-not-text"
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("for n in range(40): open(f'{scratch}/{n}', 'wb').write(b'x' * (1 << 20))", "scratch-limit"),
+        ("for n in range(11_000): open(f'{scratch}/{n}', 'wb').close()", "scratch-limit"),
+        (
+            "threading.stack_size(1 << 16); "
+            "[threading.Thread(target=time.sleep, args=(60,), daemon=True).start() for _ in range(80)]",
+            "thread-limit",
+        ),
+    ],
+)
+async def test_what_only_the_host_can_bound(project, body, code):
+    source = (
+        "import os, threading, time\nscratch = os.environ['TMPDIR']\ndef execute(text: str) -> str:\n"
+        f"    if text == 'attack':\n        {body}\n        time.sleep(60)\n    return text\n"
+    )
+    limits = "\n[runtime.limits]\nmax_disk_usage_mb = 20\n"
+    handle = await project.load(source, more=limits)
+    with pytest.raises(ResourceExhausted) as caught:
+        await handle.execute("attack", timeout=50)
+    assert caught.value.code == code
+    assert await handle.execute("fine", timeout=20) == "fine"

@@ -19,6 +19,7 @@ from devkit_core.workers.broker import Broker
 from devkit_core.workers.errand import Finished, run
 from devkit_core.workers.pending import PendingCall
 from devkit_core.workers.relay import Relay
+from devkit_core.workers.usage import Usage
 from devkit_core.workers.worker import Worker
 from devkit_core.workers.zygote import Zygote
 
@@ -124,6 +125,7 @@ class WorkerLoader(Loader):
             request.log,
             request.ended,
             threads=request.threads,
+            usage=Usage(request.id, request.scratch, request.limits.scratch_mb, request.limits.threads),
         )
         try:
             await worker.start(

@@ -29,6 +29,7 @@ from devkit_core.workers.deadlines import Deadlines
 from devkit_core.workers.death import death
 from devkit_core.workers.output import Output
 from devkit_core.workers.pending import PendingCall
+from devkit_core.workers.usage import Usage
 from devkit_core.workers.zygote import Process, Zygote
 
 __all__ = ["Worker"]
@@ -58,6 +59,7 @@ class Worker:
         ended: Callable[[DevKitError | None, list[PendingCall]], None],
         *,
         threads: bool = False,
+        usage: Usage | None = None,
     ) -> None:
         self.plugin = plugin
         self.process: Process | None = None
@@ -75,6 +77,8 @@ class Worker:
         self._pong: asyncio.Future[None] | None = None
         self._outputs: list[Output] = []
         self._page: mmap.mmap | None = None  # where a Python worker notes the call it begins
+        self._usage = usage
+        self._over: DevKitError | None = None  # the limit that it was ended for
         self._closing = False
         self._head = (0, 0.0)  # the oldest unanswered call, and since when it is that
         self._tell = False  # whether the end is told to `ended`: only after a start that succeeded
@@ -267,6 +271,11 @@ class Worker:
 
     def _sweep(self, now: float) -> bool:
         connection = self._channel.connection
+        if self._usage is not None and self.process is not None:
+            self._over = self._usage.exceeded(now, self.process.pid)
+            if self._over is not None:
+                self.kill()
+                return False
         for waiting in self._channel.expired(now):
             connection.cancel(waiting, now)
             waiting.abandon = None
@@ -351,7 +360,7 @@ class Worker:
         for output in self._outputs:
             output.drain()
         started, waiting = self._channel.leave(self._last_begun())
-        why = None if self._closing else death(self.plugin, broken, status)
+        why = None if self._closing else self._over or death(self.plugin, broken, status)
         for call in started:
             call.abandon = None
             call.set_exception(
