@@ -126,7 +126,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     ] = None
     max_disk_usage_mb: Annotated[
         Annotated[int, Meta(ge=1, le=1_048_576)] | None,
-        Meta(description="The largest file that it may write, in MiB."),
+        Meta(description="What its scratch folder may hold, in MiB."),
     ] = None
 
 
