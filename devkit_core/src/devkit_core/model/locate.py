@@ -12,12 +12,13 @@ __all__ = ["KeyPath", "Spot", "line_and_column", "locate", "string_end"]
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 
-_BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]++")
-_BLANK: Final = re.compile(r"(?:[ \t\r\n]++|#[^\n]*+)*+")
-_SPACE: Final = re.compile(r"[ \t]*+")
-_SIMPLE: Final = re.compile(r"[^,\]}\n#]*+")
-_ESCAPED: Final = re.compile(r'(?:[^"\\\n]++|\\[^\n])*+')
-_ESCAPED_LINES: Final = re.compile(r'(?:[^"\\]++|\\.|"{1,2}+(?!"))*+', re.DOTALL)
+# Nothing follows these repetitions, so they never go back; possessive ones match wrongly in Python 3.11.2.
+_BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
+_BLANK: Final = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
+_SPACE: Final = re.compile(r"[ \t]*")
+_SIMPLE: Final = re.compile(r"[^,\]}\n#]*")
+_ESCAPED: Final = re.compile(r'(?:[^"\\\n]+|\\[^\n])*')
+_ESCAPED_LINES: Final = re.compile(r'(?:[^"\\]+|\\.|"(?!""))*', re.DOTALL)
 
 
 class Spot(NamedTuple):
@@ -154,6 +155,7 @@ class _Scanner:
     def items(self, closing: str) -> Iterator[int]:
         """Stop at each item of an array or inline table, and leave behind its closing bracket."""
         self.at += 1
+        before = self.at - 1
         for number in itertools.count():
             self.skip(_BLANK)
             if self.text[self.at] == ",":
@@ -162,6 +164,9 @@ class _Scanner:
             if self.text[self.at] == closing:
                 self.at += 1
                 return
+            if self.at == before:
+                return  # an item without text: better a place too few than no end
+            before = self.at
             yield number
 
     def skip(self, what: re.Pattern[str]) -> None:

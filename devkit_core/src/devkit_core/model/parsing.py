@@ -17,7 +17,7 @@ MAX_DEPTH: Final = 32  # of tables and arrays inside each other, and of the part
 MAX_WORD: Final = 256  # characters outside quotes: numbers beyond take quadratic time
 _MAX_SHOWN: Final = 500  # a longer source line isn't shown
 
-_TOKEN: Final = re.compile(r"""["'#\[\]{}\n=,.]|[A-Za-z0-9_+:-]++""")
+_TOKEN: Final = re.compile(r"""["'#\[\]{}\n=,.]|[A-Za-z0-9_+:-]+""")
 _HINTS: Final = (
     ("Invalid value", "write texts in quotes, and true or false in small letters"),
     ("Cannot overwrite a value", "each key may be given once"),
