@@ -80,3 +80,20 @@ async def test_a_caller_that_gives_up(pocket, handle):
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(handle.execute("x"), 0.01)
     assert pocket.manager.stats("one").errors == {"cancelled": 1}
+
+
+async def test_another_event_loop_is_told_so(handle):
+    async def call() -> None:
+        for wanted in (
+            handle.execute("x"),
+            handle.call("execute", "x"),
+            anext(handle.stream("x")),
+        ):
+            with pytest.raises(UsageError) as caught:
+                await wanted
+            assert caught.value.code == "wrong-event-loop"
+        outcomes = [outcome async for outcome in handle.map(["x", "y"])]
+        assert [outcome.error.code for outcome in outcomes] == ["wrong-event-loop"] * 2
+
+    await asyncio.to_thread(asyncio.run, call())
+    assert await handle.execute("still") == "first:still"

@@ -347,6 +347,7 @@ class PluginManager:
             lambda: self._info(supervisor.id),
             self._engine.wrappers,
             self.config.max_payload_mb << 20,
+            self._engine.loop,
         )
 
     def _info(self, plugin: str) -> PluginInfo:

@@ -56,7 +56,8 @@ class Engine:
         self._roster = roster
         self._bus = bus
         self._scratch = ScratchRoot(places.runtime)
-        self._deadlines = Deadlines(asyncio.get_running_loop())
+        self.loop = asyncio.get_running_loop()
+        self._deadlines = Deadlines(self.loop)
         self._blueprints = Blueprints(
             config, extensions, state, self._deadlines, logs, places.cache, read, settings, threads=threads
         )

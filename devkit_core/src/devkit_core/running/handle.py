@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from asyncio import get_running_loop
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -29,7 +30,10 @@ Wrapper = Callable[[Call, Callable[[Call], Awaitable[Result]]], Awaitable[Result
 
 
 class PluginHandle:
-    """A loaded plugin; stays valid through restarts and reloads, and fails its calls once unloaded."""
+    """A loaded plugin; stays valid through restarts and reloads, and fails its calls once unloaded.
+
+    `loop` is the manager's event loop, in which all calls have to be made.
+    """
 
     def __init__(
         self,
@@ -37,11 +41,12 @@ class PluginHandle:
         info: Callable[[], PluginInfo],
         wrappers: Sequence[Wrapper],
         payload_limit: int,
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._supervisor = supervisor
         self._info = info
         self._limit = payload_limit
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop
         self._wrapped = _compose(wrappers, self._perform) if wrappers else None
 
     @property
@@ -99,6 +104,8 @@ class PluginHandle:
             data, text = self.encode(input)
         if len(data) > self._limit:
             raise self._too_large(len(data))
+        if get_running_loop() is not self._loop:
+            raise self._elsewhere()
         if self._wrapped is not None:
             return (await self._wrapped(Call(self.id, "execute", data, text, timeout))).value
         supervisor = self._supervisor
@@ -152,6 +159,8 @@ class PluginHandle:
     ) -> tuple[Result, Any]:
         """Return a function's answer, and its value where checking it took reading it."""
         request = Call(self.id, function, data, text, timeout)
+        if get_running_loop() is not self._loop:
+            raise self._elsewhere()
         known = self._contracts()
         if known is None:
             return await (self._wrapped or self._perform)(request), functions.UNREAD
@@ -172,6 +181,8 @@ class PluginHandle:
         `devkit_call` middleware is installed it sees the whole answer, which then is the one item.
         """
         data, text = self.encode(input)
+        if get_running_loop() is not self._loop:
+            raise self._elsewhere()
         if self._wrapped is not None:
             yield (await self._wrapped(Call(self.id, "execute", data, text, timeout))).value
             return
@@ -208,6 +219,8 @@ class PluginHandle:
 
         def begin(input: str | bytes) -> tuple[int, asyncio.Future[Result]]:
             data, text = self.encode(input)
+            if get_running_loop() is not self._loop:
+                raise self._elsewhere()
             if self._wrapped is not None:
                 request = Call(self.id, "execute", data, text, timeout)
                 return len(data), asyncio.ensure_future(self._wrapped(request))
@@ -256,6 +269,14 @@ class PluginHandle:
         if isinstance(timeout, (int, float)) and 0 < timeout < math.inf:
             return timeout
         raise UsageError(f"the timeout is {timeout!r}, not a number of seconds above 0", plugin=self.id)
+
+    def _elsewhere(self) -> UsageError:
+        return UsageError(
+            f"`{self.id}` is called from another event loop than its manager's",
+            code="wrong-event-loop",
+            plugin=self.id,
+            hint="call it where the manager runs, or use devkit_core.blocking, which any thread may",
+        )
 
     def _no_text(self) -> UsageError:
         return UsageError("the input can't be written as UTF-8 (a lone surrogate)", plugin=self.id)
