@@ -1,6 +1,7 @@
 """A folder's contents change when, and only when, what it holds does."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,8 @@ def test_times_do_not_count_but_modes_do(folder):
 
 
 def test_a_second_reading_reads_only_what_may_have_changed(folder, monkeypatch):
+    later = time.time_ns() + 1_000_000_000
+    monkeypatch.setattr(time, "time_ns", lambda: later)  # the files have been at rest for a while
     before = read(folder)
     opened = []
     real = os.open
@@ -77,6 +80,15 @@ def test_an_edit_of_the_same_size_within_the_same_moment_is_seen(folder):
     (folder / "plugin.py").write_text("doce")
     os.utime(folder / "plugin.py", ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
     assert before.changes(read(folder, before=before)) == {"plugin.py": "modified"}
+
+
+def test_edits_faster_than_the_clock_of_the_files_are_seen(folder):
+    """Two writes within one tick of the kernel leave the very same times."""
+    for number in range(10, 99):
+        (folder / "plugin.py").write_text(str(number))
+        before = read(folder)
+        (folder / "plugin.py").write_text(str(number + 1))
+        assert before.changes(read(folder, before=before)) == {"plugin.py": "modified"}
 
 
 def test_what_is_kept_counts_in_an_ignored_folder(folder):

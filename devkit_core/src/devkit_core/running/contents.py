@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatch
 from hashlib import blake2b
@@ -14,6 +15,7 @@ __all__ = ["Contents", "ignored"]
 _WHOLE = 64 << 20  # bytes of a file, above which its size and time stand for what it holds
 _MOST = 20_000  # files of a folder that are looked at
 _CHUNK = 1 << 20
+_TICK = 50_000_000  # ns after a change in which a further one may get the very same times
 
 
 def ignored(path: str, patterns: Sequence[str]) -> bool:
@@ -37,6 +39,7 @@ class Contents:
         `keep` are files that count even where a pattern matches. Files whose time, size and inode are
         those of `before` are not read again.
         """
+        settled = time.time_ns() - _TICK
         files: dict[str, bytes] = {}
         facts: dict[str, tuple[int, ...]] = {}
         for path in _paths(folder, ignore, frozenset(keep)):
@@ -48,7 +51,8 @@ class Contents:
                     files[path] = before.files[path]
                 else:
                     files[path] = _hash(full, status)
-                facts[path] = fact
+                if status.st_ctime_ns < settled:
+                    facts[path] = fact
             except OSError:
                 continue
         return cls(files, facts)
