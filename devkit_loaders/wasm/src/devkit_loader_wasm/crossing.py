@@ -15,7 +15,7 @@ import ctypes
 import functools
 import sys
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 
 from devkit_loader_wasm.engine import SLICE, configure
 from devkit_loader_wasm.stopping import Halt, Trapped, translate
@@ -23,12 +23,19 @@ from devkit_loader_wasm.stopping import Halt, Trapped, translate
 if TYPE_CHECKING:
     import wasmtime
 
-    from devkit_loader_wasm.sections import Signature
+    from devkit_loader_wasm.sections import Module, Signature
 
 __all__ = ["Calls", "OutOfBounds", "calls", "self_check"]
 
 _DECLARATIONS = """
 typedef struct { uint8_t kind; union { uint32_t u32; uint64_t u64; uint64_t room[3]; } of; } value;
+typedef struct { uint64_t store; size_t number; } instance;
+typedef struct { uint8_t kind; uint64_t of[3]; } item;
+typedef struct {
+    value given[2], answer[1]; void *trap[1], *error[1]; instance made[1]; item memory[1];
+} room;
+void *wasmtime_instance_pre_instantiate(const void *, void *, instance *, void **);
+bool wasmtime_instance_export_get(void *, const instance *, const char *, size_t, item *);
 void *wasmtime_func_call_async(
     void *, const void *, const value *, size_t, value *, size_t, void **, void **);
 bool wasmtime_call_future_poll(void *);
@@ -38,6 +45,7 @@ void wasmtime_context_epoch_deadline_async_yield_and_update(void *, uint64_t);
 uint8_t *wasmtime_memory_data(void *, const void *);
 size_t wasmtime_memory_data_size(void *, const void *);
 """
+_NEVER = 1 << 40  # ticks
 _FIRST = 2  # ticks until a call yields first, so that an event loop is held up for this long at most
 
 
@@ -79,6 +87,11 @@ class _Library:
         self.ffi = FFI()
         self.ffi.cdef(_DECLARATIONS)
         self.library: Any = self.ffi.dlopen(_ffi.dll._name)
+        self.pointer, self.room, self.item = map(self.ffi.typeof, ("void *", "room *", "item *"))
+
+    def address(self, held: Any) -> Any:
+        """Return a pointer of wasmtime's own classes as one of this interface."""
+        return self.ffi.cast(self.pointer, ctypes.addressof(held.contents))
 
 
 @functools.cache
@@ -87,46 +100,79 @@ def _library() -> _Library:
 
 
 class _FastFunction:
-    __slots__ = ("arguments", "begin", "parameters", "result", "results", "wide")
+    __slots__ = ("arguments", "begin", "item", "wide")
 
-    def __init__(self, calls: FastCalls, pointer: Any, signature: Signature) -> None:
-        ffi = calls.ffi
-        count, gives = len(signature.takes), len(signature.gives)
-        self.parameters = ffi.new("value[]", max(1, count))  # of kind 0, i32: the host passes nothing else
-        self.arguments = tuple(self.parameters[number].of for number in range(count))
-        self.results = ffi.new("value[]", 1)
-        self.result = self.results[0].of
+    def __init__(self, calls: FastCalls, name: bytes, signature: Signature) -> None:
+        self.item = calls.ffi.new(calls.item)
+        count = len(signature.takes)
+        self.arguments = calls.arguments[:count]
         self.wide = signature.gives == ("i64",)
-        fixed = calls.context, pointer, self.parameters, count, self.results, gives, *calls.failures
-        self.begin = functools.partial(calls.library.wasmtime_func_call_async, *fixed)
+        self.begin = functools.partial(
+            calls.begin,
+            calls.find(name, self.item),
+            calls.given,
+            count,
+            calls.answer,
+            len(signature.gives),
+            *calls.failures,
+        )
 
 
 class FastCalls:
-    """Calls by the C interface, on a stack of their own."""
+    """Calls by the C interface, on a stack of their own, in a new instance.
 
-    def __init__(self, store: wasmtime.Store, exports: Any, halt: Halt) -> None:
+    What a call takes and gives has one place: there is one call at a time.
+    """
+
+    def __init__(
+        self, store: wasmtime.Store, linked: wasmtime.InstancePre, module: Module, halt: Halt
+    ) -> None:
         opened = _library()
         self.ffi, self.library = opened.ffi, opened.library
-        self._keep = store, exports  # what the pointers point into
+        self.item = opened.item
         self._halt = halt
-        self.context = self.ffi.cast("void *", ctypes.cast(store._context(), ctypes.c_void_p).value)
-        self._failed = self.ffi.new("uintptr_t[2]")  # a trap and an error, where there is one
-        self.failures = tuple(self.ffi.cast("void **", self._failed + number) for number in range(2))
-        self._poll = self.library.wasmtime_call_future_poll
-        self._delete = self.library.wasmtime_call_future_delete
-        self._allow = functools.partial(
-            self.library.wasmtime_context_set_epoch_deadline, self.context, _FIRST
-        )
-        self.library.wasmtime_context_epoch_deadline_async_yield_and_update(self.context, SLICE)
-        memory = exports.get("memory")
-        address = self.ffi.NULL if memory is None else ctypes.addressof(memory._memory)
-        where = self.context, self.ffi.cast("void *", address)
-        self._base = functools.partial(self.library.wasmtime_memory_data, *where)
-        self._measure = functools.partial(self.library.wasmtime_memory_data_size, *where)
+        self._store = store  # what the pointers point into
+        self.context = context = opened.address(store._context())
+        self._room = room = opened.ffi.new(opened.room)  # values are of kind 0, i32: nothing else is passed
+        self._made = room.made
+        self.given, self.answer = room.given, room.answer
+        self.arguments = self.given[0].of, self.given[1].of
+        self._result = self.answer[0].of
+        self._trap, self._error = self.failures = room.trap, room.error
+        library = self.library
+        self._guard = self._instantiate(linked, module)
+        self.begin = functools.partial(library.wasmtime_func_call_async, context)
+        self._poll = library.wasmtime_call_future_poll
+        self._delete = library.wasmtime_call_future_delete
+        self._allow = functools.partial(library.wasmtime_context_set_epoch_deadline, context, _FIRST)
+        library.wasmtime_context_epoch_deadline_async_yield_and_update(context, SLICE)
         self._size = -1
         self._view: Any = None
-        if memory is not None:
+        if module.exports.get("memory") == "memory":
+            where = context, self.find(b"memory", room.memory)
+            self._base = functools.partial(library.wasmtime_memory_data, *where)
+            self._measure = functools.partial(library.wasmtime_memory_data_size, *where)
             self._look()
+
+    def _instantiate(self, linked: wasmtime.InstancePre, module: Module) -> Any:
+        """Make the instance; return what has to live as long as the store, where code runs in this."""
+        guard = None
+        if module.starts:
+            guard = self._halt.guard(self._store)
+        else:
+            self.library.wasmtime_context_set_epoch_deadline(self.context, _NEVER)
+        self._error[0] = self.library.wasmtime_instance_pre_instantiate(
+            _library().address(linked.ptr()), self.context, self._made, self._trap
+        )
+        if self._trap[0] or self._error[0]:
+            raise self._raised()
+        return guard
+
+    def find(self, name: bytes, item: Any) -> Any:
+        """Look an export up, which is there, and return the place of what the library knows of it."""
+        if not self.library.wasmtime_instance_export_get(self.context, self._made, name, len(name), item):
+            raise LookupError(name)
+        return item[0].of
 
     def _look(self) -> None:
         """Take note of the memory, which only moves when it grows, and only grows while code runs."""
@@ -135,8 +181,7 @@ class FastCalls:
             self._view = self.ffi.buffer(self._base(), size)
 
     def function(self, name: str, signature: Signature) -> _FastFunction:
-        func = self._keep[1][name]._func
-        return _FastFunction(self, self.ffi.cast("void *", ctypes.addressof(func)), signature)
+        return _FastFunction(self, name.encode(), signature)
 
     def attempt(self, function: _FastFunction, first: int, second: int) -> int | Generator[None, None, int]:
         """Call a function of two parameters: return its result, or the steps to it that are left."""
@@ -148,11 +193,11 @@ class FastCalls:
         if not self._poll(future):
             return self._resume(function, future)
         self._delete(future)
-        if self._failed[0] or self._failed[1]:
+        if self._trap[0] or self._error[0]:
             self._fail()
         if self._measure() != self._size:
             self._look()
-        result: int = function.result.u64
+        result: int = self._result.u64
         return result
 
     def call(self, function: _FastFunction, *values: int) -> Generator[None, None, int]:
@@ -167,26 +212,26 @@ class FastCalls:
                 yield
         finally:
             self._delete(future)
-        if self._failed[0] or self._failed[1]:
+        if self._trap[0] or self._error[0]:
             self._fail()
         if self._view is not None:
             self._look()
-        result: int = function.result.u64 if function.wide else function.result.u32
+        result: int = self._result.u64 if function.wide else self._result.u32
         return result
 
     def _fail(self) -> NoReturn:
-        """Raise what stopped the code, and free it."""
+        raise translate(self._raised(), self._halt)
+
+    def _raised(self) -> Exception:
+        """Return what stopped the code, which the library then has no more of."""
         import wasmtime
         from wasmtime import _bindings as c
 
-        trap, error = self._failed
-        self._failed[0] = self._failed[1] = 0
+        trap, error = (int(self.ffi.cast("uintptr_t", each[0])) for each in self.failures)
+        self._trap[0] = self._error[0] = self.ffi.NULL
         if trap:
-            found: Exception = wasmtime.Trap._from_ptr(ctypes.cast(trap, ctypes.POINTER(c.wasm_trap_t)))
-        else:
-            pointer = ctypes.cast(error, ctypes.POINTER(c.wasmtime_error_t))
-            found = wasmtime.WasmtimeError._from_ptr(pointer)
-        raise translate(found, self._halt)
+            return wasmtime.Trap._from_ptr(ctypes.cast(trap, ctypes.POINTER(c.wasm_trap_t)))
+        return wasmtime.WasmtimeError._from_ptr(ctypes.cast(error, ctypes.POINTER(c.wasmtime_error_t)))
 
     def write(self, at: int, data: bytes) -> None:
         if at + len(data) > self._size:
@@ -212,10 +257,11 @@ class FastCalls:
 class SlowCalls:
     """Calls by wasmtime's Python functions; they run to their end in the caller's thread."""
 
-    def __init__(self, store: wasmtime.Store, exports: Any, halt: Halt) -> None:
+    def __init__(self, store: wasmtime.Store, linked: wasmtime.InstancePre, halt: Halt) -> None:
         self._store = store
-        self._exports = exports
-        self._memory = exports.get("memory")
+        self._guard = halt.guard(store)
+        self._exports = linked.instantiate(store).exports(store)
+        self._memory = cast("wasmtime.Memory", self._exports.get("memory"))
         self._halt = halt
 
     def function(self, name: str, signature: Signature) -> Any:
@@ -268,19 +314,23 @@ def self_check() -> str | None:
     import wasmtime
     from wasmtime import _bindings as c
 
+    from devkit_loader_wasm.sections import Module, Signature
+
     if sys.version_info >= (3, 14):
         return "Python 3.14 measures its stack, so code can't call back from a stack of its own"
     try:
-        if ctypes.sizeof(c.wasmtime_val_t) != _library().ffi.sizeof("value"):
-            return "wasmtime's values have another size"
+        for known, ours in (
+            (c.wasmtime_val_t, "value"),
+            (c.wasmtime_extern_t, "item"),
+            (c.wasmtime_instance_t, "instance"),
+        ):
+            if ctypes.sizeof(known) != _library().ffi.sizeof(ours):
+                return f"wasmtime's {known.__name__} has another size"
         config = configure()
         config.cranelift_opt_level = "none"
         store = wasmtime.Store(wasmtime.Engine(config))
-        store.set_epoch_deadline(1 << 40)
-        module = wasmtime.Module(store.engine, _CHECKED)
-        found = FastCalls(store, wasmtime.Instance(store, module, []).exports(store), Halt())
-        from devkit_loader_wasm.sections import Signature
-
+        linked = wasmtime.Linker(store.engine).instantiate_pre(wasmtime.Module(store.engine, _CHECKED))
+        found = FastCalls(store, linked, Module(exports={"memory": "memory"}), Halt())
         add = found.function("f", Signature(("i32", "i32"), ("i64",)))
         found.write(3, b"\x05\0\0\0")
         for _ in found.call(add, 3, 0x8000_0001):
@@ -297,9 +347,11 @@ def self_check() -> str | None:
     return "a trap was not seen"
 
 
-def calls(store: wasmtime.Store, exports: Any, halt: Halt) -> Calls:
-    """Return the way into an instance that works here."""
-    return SlowCalls(store, exports, halt) if self_check() else FastCalls(store, exports, halt)
+def calls(store: wasmtime.Store, linked: wasmtime.InstancePre, module: Module, halt: Halt) -> Calls:
+    """Make an instance and return the way into it that works here; raises what wasmtime does."""
+    if self_check() is not None:
+        return SlowCalls(store, linked, halt)
+    return FastCalls(store, linked, module, halt)
 
 
 #: (module (memory (export "memory") 1) (func (export "f") (param i32 i32) (result i64) …)):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from devkit_core.api import ExecutionError, PayloadTooLarge, PluginRaised
-from devkit_loader_wasm.crossing import OutOfBounds, calls
+from devkit_loader_wasm.crossing import OutOfBounds
 from devkit_loader_wasm.sections import Signature
 from devkit_loader_wasm.stopping import Exited
 
@@ -76,16 +76,12 @@ class _Library(Guest):
 
     def __init__(self, program: Program, world: World) -> None:
         super().__init__(program, world)
-        self._calls = calls(world.store, world.instantiate(), world.halt)
-        signatures = program.module.functions
-        self._exports = {name: self._calls.function(name, signatures[name]) for name in self._wanted()}
-
-    @abstractmethod
-    def _wanted(self) -> Sequence[str]:
-        """Return the names of the exports that this form calls and this module has."""
+        self._calls = world.calls()
 
     def _export(self, name: str) -> Any:
-        return self._exports.get(name)
+        """Return an exported function as it is called, None where the module has none of that name."""
+        signature = self.program.module.functions.get(name)
+        return None if signature is None else self._calls.function(name, signature)
 
     def _invalid(self, error: OutOfBounds) -> ExecutionError:
         return ExecutionError(
@@ -120,14 +116,10 @@ class PlainGuest(_Library):
         self._alloc = self._export("devkit_alloc")
         self._free = self._export("devkit_free")
         names = ["devkit_execute", *(f"devkit_function_{name}" for name in program.functions[1:])]
-        self._functions = [self._exports[name] for name in names]
+        self._functions = [self._export(name) for name in names]
         self._buffer, self._room = 0, -1
         # one call is one crossing where nothing has to be freed after it
         self._quick = getattr(self._calls, "attempt", None) if self._free is None else None
-
-    def _wanted(self) -> Sequence[str]:
-        names = self.program.module.functions
-        return [name for name in names if name == "_initialize" or name.startswith("devkit_")]
 
     def initialize(self, config: bytes | None) -> Steps[None]:
         if (function := self._export("_initialize")) is not None:
@@ -140,7 +132,7 @@ class PlainGuest(_Library):
                 yield from self._answer(packed)
 
     def configure(self, config: bytes) -> Steps[None]:
-        yield from self._exchange(self._exports["devkit_configure"], config)
+        yield from self._exchange(self._export("devkit_configure"), config)
 
     def execute(self, function: int, data: bytes) -> Steps[bytes]:
         return self._exchange(self._functions[function], data)
@@ -211,14 +203,9 @@ class ReactorGuest(_Library):
     def __init__(self, program: Program, world: World) -> None:
         super().__init__(program, world)
         self._call = self._calls.call
-        self._malloc = self._exports["malloc"]
+        self._malloc = self._export("malloc")
         self._free = self._export("free")
-        self._functions = [self._exports[name] for name in program.functions]
-
-    def _wanted(self) -> Sequence[str]:
-        wanted = {"_initialize", "malloc", "free", "configure", "initialize", "last_error", "shutdown"}
-        wanted.update(self.program.functions)
-        return [name for name in self.program.module.functions if name in wanted]
+        self._functions = [self._export(name) for name in program.functions]
 
     def initialize(self, config: bytes | None) -> Steps[None]:
         if (function := self._export("_initialize")) is not None:
@@ -232,7 +219,7 @@ class ReactorGuest(_Library):
     def configure(self, config: bytes) -> Steps[None]:
         try:
             at = yield from self._place(config)
-            status = yield from self._call(self._exports["configure"], at)
+            status = yield from self._call(self._export("configure"), at)
             if self._free is not None:
                 yield from self._call(self._free, at)
         except OutOfBounds as error:
@@ -329,7 +316,7 @@ class CommandGuest(Guest):
         self.world.begin(arguments, stdin, take, note)
         status = 0
         try:
-            entry = calls(self.world.store, self.world.instantiate(), halt)
+            entry = self.world.calls()
             yield from entry.call(entry.function("_start", Signature((), ())))
         except Exited as exited:
             status = exited.status

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from devkit_core.api import LoadError, Place, ResourceExhausted
+from devkit_loader_wasm.crossing import Calls, calls
 from devkit_loader_wasm.forms import Form, takes_settings
 from devkit_loader_wasm.guests import CommandGuest, Guest, PlainGuest, ReactorGuest
 from devkit_loader_wasm.stopping import Halt, translate
@@ -104,7 +105,7 @@ class World:
 
         self.halt = halt
         self.program = program
-        self.store = wasmtime.Store(program.engine, halt)
+        self.store = wasmtime.Store(program.engine, halt if program.system.waits else None)
         self.store.set_limits(
             memory_size=program.memory_mb << 20,
             table_elements=_TABLE_ELEMENTS,
@@ -112,7 +113,6 @@ class World:
             tables=_TABLES,
             memories=1,
         )
-        self._guard = halt.guard(self.store)
         self.stdout = program.output.taker("stdout")
         self.stderr = program.output.taker("stderr")
         if program.form is not Form.COMMAND:
@@ -130,21 +130,21 @@ class World:
             self.store, stdout or self.stdout, stderr or self.stderr, arguments, stdin
         )
 
-    def instantiate(self) -> Any:
-        """Return the exports of a new instance."""
+    def calls(self) -> Calls:
+        """Make an instance and return the way into it; runs the module's start function."""
         import wasmtime
 
+        program = self.program
         try:
-            instance = self.program.linked.instantiate(self.store)
+            return calls(self.store, program.linked, program.module, self.halt)
         except (wasmtime.WasmtimeError, wasmtime.Trap) as error:
             if isinstance(error, wasmtime.WasmtimeError) and "exceeds" in (text := str(error)):
                 raise ResourceExhausted(
-                    f"`{self.program.plugin}` asks for more than its limits: {' '.join(text.split())}",
-                    plugin=self.program.plugin,
+                    f"`{program.plugin}` asks for more than its limits: {' '.join(text.split())}",
+                    plugin=program.plugin,
                     hint="raise memory_limit_mb, or the manifest's max_memory_mb",
                 ) from None
             raise translate(error, self.halt) from None
-        return instance.exports(self.store)
 
     def close(self) -> None:
         """Free the store and the memory of all that lives in it."""
