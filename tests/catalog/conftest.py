@@ -10,7 +10,8 @@ import pytest
 
 from devkit_core.catalog.packaging import package
 from devkit_core.loading.folder import read_manifest
-from devkit_core.loading.source import Release, ReleaseNeed, Source
+from devkit_core.loading.offers import Release, ReleaseNeed
+from devkit_core.loading.source import Source
 
 Make = Callable[..., Path]
 

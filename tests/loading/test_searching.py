@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devkit_core.errors import UsageError
+from devkit_core.loading.offers import Found, Query
 from devkit_core.loading.searching import SORTS, relevance, select
-from devkit_core.loading.source import Found, Query
 
 
 def found(identity, name=None, description="", tags=(), **facts):

@@ -8,7 +8,7 @@ from devkit_core.config.places import Places
 from devkit_core.config.schema import PluginSystemConfig
 from devkit_core.errors import ConfigError
 from devkit_core.hooks.extensions import Extensions
-from devkit_core.loading.source import Query
+from devkit_core.loading.offers import Query
 from devkit_marketplace import hooks
 from devkit_marketplace.catalogues import catalogues
 from devkit_marketplace.export import export

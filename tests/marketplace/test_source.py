@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devkit_core.errors import DevKitError, IntegrityError, NotFound, PermissionDenied
-from devkit_core.loading.source import Query
+from devkit_core.loading.offers import Query
 from devkit_marketplace.export import export
 from devkit_marketplace.index import Index
 from devkit_marketplace.listing import FORMAT, Archive, Digest, Record

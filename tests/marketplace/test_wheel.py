@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from devkit_core.config.places import Places
-from devkit_core.loading.source import Query
+from devkit_core.loading.offers import Query
 from devkit_marketplace.embedded import Embedded
 from devkit_marketplace.source import Catalogue
 

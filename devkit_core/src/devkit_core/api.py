@@ -99,7 +99,7 @@ _HOMES = {
     "Facts": "devkit_core.cli.output",
     "Finding": "devkit_core.loading.extending",
     "Fit": "devkit_core.loading.loader",
-    "Found": "devkit_core.loading.source",
+    "Found": "devkit_core.loading.offers",
     "FunctionMissing": "devkit_core.errors",
     "Group": "devkit_core.cli.grammar",
     "InitializeFailed": "devkit_core.errors",
@@ -124,14 +124,14 @@ _HOMES = {
     "PluginRaised": "devkit_core.errors",
     "PluginSystemConfig": "devkit_core.config.schema",
     "Problem": "devkit_core.errors",
-    "Query": "devkit_core.loading.source",
+    "Query": "devkit_core.loading.offers",
     "Reach": "devkit_core.sandbox.reach",
-    "Release": "devkit_core.loading.source",
-    "ReleaseNeed": "devkit_core.loading.source",
+    "Release": "devkit_core.loading.offers",
+    "ReleaseNeed": "devkit_core.loading.offers",
     "ResourceExhausted": "devkit_core.errors",
     "Result": "devkit_core.protocol.messages",
     "Runtime": "devkit_core.sandbox.runtimes",
-    "SearchResult": "devkit_core.loading.source",
+    "SearchResult": "devkit_core.loading.offers",
     "Session": "devkit_core.cli.session",
     "Source": "devkit_core.loading.source",
     "StateError": "devkit_core.errors",
@@ -194,8 +194,9 @@ if TYPE_CHECKING:
     from devkit_core.loading.extending import Check, CommandSpec, Finding
     from devkit_core.loading.folder import read_manifest
     from devkit_core.loading.loader import Entry, Fit, Instance, Loader, LoadRequest
+    from devkit_core.loading.offers import Found, Query, Release, ReleaseNeed, SearchResult
     from devkit_core.loading.searching import select
-    from devkit_core.loading.source import Found, Query, Release, ReleaseNeed, SearchResult, Source
+    from devkit_core.loading.source import Source
     from devkit_core.loading.worker_loader import WorkerLoader, WorkerSpec
     from devkit_core.model.manifest import Manifest
     from devkit_core.model.packages import parse_package

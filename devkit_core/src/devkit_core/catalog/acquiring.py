@@ -30,7 +30,8 @@ from devkit_core.errors import (
     UsageError,
 )
 from devkit_core.loading.folder import MANIFEST, read_manifest
-from devkit_core.loading.source import Release, Source
+from devkit_core.loading.offers import Release
+from devkit_core.loading.source import Source
 from devkit_core.model.manifest import Manifest
 
 __all__ = ["Staged", "acquire", "check_plugin", "fetch", "open_archive", "source_errors"]

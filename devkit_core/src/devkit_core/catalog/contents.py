@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-__all__ = ["content_folder", "is_content", "plugin_folder"]
+__all__ = ["RECORD", "content_folder", "is_content", "plugin_folder"]
 
+#: the record of installed plugins in the user's data folder
+RECORD = "installed.json"
 _HASH = re.compile(r"[0-9a-f]{64}")
 _ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?")
 

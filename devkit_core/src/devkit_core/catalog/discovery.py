@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from devkit_core.errors import DevKitError, DuplicatePlugin, LoadError, Place, StateError
 from devkit_core.loading.folder import read_bytes, read_manifest, real_path
@@ -31,8 +30,7 @@ T = TypeVar("T")
 MOST = 10_000  # folders of one source
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A folder that a source takes for a plugin's; `origin` is its real path.
 
     With `error` it stands for a source that failed, and `folder` is where that source looks, if known.
@@ -54,10 +52,10 @@ def discover(sources: Iterable[Source]) -> list[Discovered]:
     found = [_discovered(each) for each in candidates(sources)]
 
     def duplicate(plugin: Discovered, error: DuplicatePlugin) -> Discovered:
-        return replace(plugin, error=error)
+        return plugin._replace(error=error)
 
     def shadow(plugin: Discovered, by: str) -> Discovered:
-        return replace(plugin, shadowed_by=by)
+        return plugin._replace(shadowed_by=by)
 
     facts = [(each.id, each.source, each.folder, each.error is None) for each in found]
     return settle(found, facts, duplicate, shadow)

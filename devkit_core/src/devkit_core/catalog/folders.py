@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devkit_core.catalog.installed import InstalledSource
+from devkit_core.catalog.contents import RECORD, plugin_folder
 from devkit_core.loading.folder import MANIFEST
 from devkit_core.loading.source import Source
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from devkit_core.config.places import Places
     from devkit_core.config.schema import PluginSystemConfig
 
-__all__ = ["MANIFEST", "FolderSource", "builtin_sources"]
+__all__ = ["MANIFEST", "FolderSource", "InstalledSource", "builtin_sources"]
 
 
 class FolderSource(Source):
@@ -41,6 +41,24 @@ class FolderSource(Source):
         except FileNotFoundError:
             return []
         return [self.folder / name for name in sorted(found)]
+
+
+class InstalledSource(Source):
+    """The installed plugins, each by the version that counts."""
+
+    def __init__(self, data: Path) -> None:
+        self.name = "installed"
+        self.rank = 400
+        self.folder = data
+
+    def folders(self) -> list[Path]:
+        """Return the plugins' folders in the store, by id. Raises StateError."""
+        if not os.path.lexists(self.folder / RECORD):
+            return []  # a listing then does without what reads it
+        from devkit_core.catalog.installed import Installed
+
+        plugins = Installed(self.folder).read()
+        return [plugin_folder(self.folder, plugins[name].current, name) for name in sorted(plugins)]
 
 
 def builtin_sources(config: PluginSystemConfig, places: Places) -> list[Source]:

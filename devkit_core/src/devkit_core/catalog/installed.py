@@ -9,12 +9,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from devkit_core.catalog.contents import is_content, plugin_folder
+from devkit_core.catalog.contents import RECORD, is_content
 from devkit_core.config.files import read_bounded, replace_file
 from devkit_core.errors import Place, StateError
-from devkit_core.loading.source import Source
 
-__all__ = ["KEPT", "Installed", "InstalledPlugin", "InstalledSource", "InstalledVersion"]
+__all__ = ["KEPT", "Installed", "InstalledPlugin", "InstalledVersion"]
 
 FORMAT = 1
 KEPT = 3  # versions of one plugin, the current one among them
@@ -82,7 +81,7 @@ class Installed:
     """
 
     def __init__(self, data: Path, *, lock_seconds: float = 600) -> None:
-        self.path = data / "installed.json"
+        self.path = data / RECORD
         self._lock_seconds = lock_seconds
 
     def read(self) -> dict[str, InstalledPlugin]:
@@ -171,21 +170,6 @@ class Installed:
             hint=f"Restore it from a backup, or move it away and install again: "
             f"mv {self.path} {self.path}.damaged",
         )
-
-
-class InstalledSource(Source):
-    """The installed plugins, each by the version that counts."""
-
-    def __init__(self, data: Path) -> None:
-        self.name = "installed"
-        self.rank = 400
-        self.folder = data
-        self._installed = Installed(data)
-
-    def folders(self) -> list[Path]:
-        """Return the plugins' folders in the store, by id. Raises StateError."""
-        plugins = self._installed.read()
-        return [plugin_folder(self.folder, plugins[name].current, name) for name in sorted(plugins)]
 
 
 def _data(plugin: InstalledPlugin) -> dict[str, Any]:

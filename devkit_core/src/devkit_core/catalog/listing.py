@@ -7,9 +7,9 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from devkit_core.catalog.discovery import Candidate, candidates, folder_id, settle
 from devkit_core.config.files import read_own, replace_file
@@ -34,8 +34,7 @@ _SETTLED_NS = 50_000_000
 Key = list[int]
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(NamedTuple):
     """What one manifest says; `key` is what its file was when it was read."""
 
     id: str
@@ -172,7 +171,7 @@ class Listing:
         content = {
             "format": _FORMAT,
             "stamp": self._stamp,
-            "rows": {path: asdict(row) for path, row in rows.items()},
+            "rows": {path: row._asdict() for path, row in rows.items()},
         }
         with suppress(OSError, ValueError):
             replace_file(self._cache, json.dumps(content).encode())

@@ -9,7 +9,8 @@ from devkit_core.catalog.acquiring import Staged, source_errors
 from devkit_core.catalog.offers import Available, Need, available
 from devkit_core.catalog.resolver import order
 from devkit_core.errors import DependencyError, DevKitError, IntegrityError, NotFound
-from devkit_core.loading.source import Release, Source
+from devkit_core.loading.offers import Release
+from devkit_core.loading.source import Source
 from devkit_core.model.permissions import parse_permission
 from devkit_core.model.types import Discovered
 from devkit_core.model.versions import Requirement, Version, parse_requirement, parse_version

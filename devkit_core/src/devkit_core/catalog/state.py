@@ -6,10 +6,9 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from devkit_core.config.files import read_bounded, replace_file
 from devkit_core.errors import Place, StateError
@@ -27,8 +26,7 @@ _LIMIT = 16 * 1024 * 1024
 Entry = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(NamedTuple):
     """What the user granted one plugin: `origin` is the real path of its folder, `granted_at` RFC 3339.
 
     `version` and `publisher` are what its manifest said when the user last agreed.
@@ -129,7 +127,8 @@ class State:
 
     def is_enabled(self, plugin: str, folder: Path) -> bool:
         """Tell whether the plugin in this folder may be loaded; it may unless it was disabled."""
-        entry = _entry(self._read(), plugin, self._origin(folder))
+        entries = self._read()
+        entry = _entry(entries, plugin, self._origin(folder)) if entries else None
         return entry is None or bool(entry.get("enabled", True))
 
     def set_enabled(self, plugin: str, folder: Path, enabled: bool) -> bool:

@@ -21,13 +21,13 @@ def as_json(data: Any) -> str:
     """Return indented JSON with a line break at the end; numbers JSON can't write become null."""
     text = json.dumps(_finite(data), indent=2, ensure_ascii=False)
     # json escapes C0 itself, so what is left stands inside strings, where \\u is valid.
-    return re.sub(f"(?!\n){UNSAFE.pattern}", _json_escape, text) + "\n"
+    return re.sub(f"(?!\n){UNSAFE}", _json_escape, text) + "\n"
 
 
 def as_line(data: Any) -> str:
     """Return JSON on one line with a line break at the end; numbers JSON can't write become null."""
     text = json.dumps(_finite(data), ensure_ascii=False, separators=(",", ":"))
-    return re.sub(UNSAFE.pattern, _json_escape, text) + "\n"
+    return re.sub(UNSAFE, _json_escape, text) + "\n"
 
 
 def as_yaml(data: Any) -> str:
@@ -80,7 +80,7 @@ def _key(key: str) -> str:
 
 def _scalar(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
-    return UNSAFE.sub(_yaml_escape, text) if isinstance(value, str) else text
+    return re.sub(UNSAFE, _yaml_escape, text) if isinstance(value, str) else text
 
 
 def _yaml_escape(match: re.Match[str]) -> str:

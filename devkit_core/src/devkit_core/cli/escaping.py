@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
 __all__ = ["UNSAFE", "display_width", "escape"]
 
 #: What may move the cursor, change colours, or show text in another order than it is read: control
 #: characters, bidirectional marks and overrides, invisible separators, tags, lone surrogates. Joiners
 #: (U+200C, U+200D) stay: scripts and emoji need them.
-UNSAFE = re.compile(
+UNSAFE = (
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e0fff]"
 )
@@ -24,7 +23,9 @@ def escape(text: str, *, lines: bool = False) -> str:
     """
     if lines:
         return "\n".join(escape(line) for line in text.replace("\t", "    ").split("\n"))
-    return UNSAFE.sub(_visible, text)
+    if text.isascii() and text.isprintable():
+        return text
+    return re.sub(UNSAFE, _visible, text)
 
 
 def _visible(match: re.Match[str]) -> str:
@@ -41,6 +42,8 @@ def display_width(text: str) -> int:
     """Return how many columns a terminal gives `text`: wide characters two, combining ones none."""
     if text.isascii():
         return len(text)
+    import unicodedata
+
     columns = 0
     for character in text:
         if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf"):

@@ -5,16 +5,17 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
 
 from devkit_core.cli.escaping import escape
 from devkit_core.cli.session import Session
 from devkit_core.cli.suggestions import did_you_mean
 from devkit_core.errors import ExtensionError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 __all__ = ["Child", "Command", "Group", "command", "dry_run", "pass_session", "yes"]
 
@@ -137,8 +138,7 @@ class Command(_WithExamples):
     """A command of the core's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Child:
+class Child(NamedTuple):
     """A command or group that is imported when it is used: `target` is `module:attribute`."""
 
     target: str
@@ -208,6 +208,8 @@ class Group(_WithExamples, click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Return commands and options that begin so, without importing a command."""
+        from click.shell_completion import CompletionItem
+
         names = [name for name in self._lines(ctx).items() if name[0].startswith(incomplete)]
         return [CompletionItem(name, help=text) for name, text in names] + click.Command.shell_complete(
             self, ctx, incomplete

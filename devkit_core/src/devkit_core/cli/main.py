@@ -6,7 +6,6 @@ import errno
 import itertools
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -147,6 +146,8 @@ def _bug(error: Exception, session: Session) -> DevKitError:
         hint=f"this is DevKit's own mistake; {DEBUG}=1 shows where, please report it",
     )
     if session.verbosity > 0 or flag(os.environ, DEBUG):
+        import traceback
+
         bug.add_note("".join(traceback.format_exception(error)))
     return bug
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from devkit_core.cli.offers import Offer, price
 from devkit_core.cli.output import Facts, Styled, View
+from devkit_core.loading.offers import Found
 from devkit_core.loading.searching import fact
-from devkit_core.loading.source import Found
 
 __all__ = ["offer_data", "offer_manifest", "offer_view", "offered_lines"]
 

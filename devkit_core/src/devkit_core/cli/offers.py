@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 from devkit_core.cli.session import Session
 from devkit_core.errors import ConfigError, DevKitError
+from devkit_core.loading.offers import Found, Query, Release, SearchResult
 from devkit_core.loading.searching import fact, select
-from devkit_core.loading.source import Found, Query, Release, SearchResult, Source
+from devkit_core.loading.source import Source
 
 __all__ = ["Offer", "described", "price", "searched"]
 

@@ -6,12 +6,10 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, NamedTuple
 
 import click
 
-from devkit_core.cli.documents import as_json, as_line, as_yaml
 from devkit_core.cli.escaping import display_width, escape
 
 __all__ = ["Facts", "Format", "Look", "Output", "Rendered", "Styled", "Table", "View", "wants_colour"]
@@ -38,31 +36,27 @@ _RICH_LOOKS = {
 _CHUNK = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
-class Styled:
+class Styled(NamedTuple):
     """Text with a look; the look is kept apart from the text, so that foreign text can't bring its own."""
 
     text: str
     look: Look
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """Columns and rows; the last column is the one that may be long."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str | Styled]]
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """Names and values, one a line, aligned; a value with line breaks continues below itself."""
 
     rows: Sequence[tuple[str, str | Styled]]
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(NamedTuple):
     """Text that `cli.errors` has laid out and escaped."""
 
     text: str
@@ -97,6 +91,8 @@ class Output:
         if self.format == "table":
             self._show(view())
             return
+        from devkit_core.cli.documents import as_json, as_yaml
+
         document = {"schema": schema, **data}
         text = as_json(document) if self.format == "json" else as_yaml(document)
         self.raw(text.encode("utf-8"))
@@ -104,6 +100,8 @@ class Output:
     def item(self, schema: str, data: Mapping[str, Any], text: str | Styled) -> None:
         """Write one item of a stream at once: as JSON on one line with `jsonl`, else `text` for a human."""
         if self.format == "jsonl":
+            from devkit_core.cli.documents import as_line
+
             self.raw(as_line({"schema": schema, **data}).encode("utf-8"))
         else:
             self._show([text])

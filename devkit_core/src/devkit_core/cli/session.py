@@ -53,11 +53,17 @@ class Session:
         return Places.find()
 
     @cached_property
+    def _read(self) -> Loaded:
+        from devkit_core.config.sources import read
+
+        return read(self.places)
+
+    @cached_property
     def settings(self) -> Loaded:
         """The settings in force; what is doubtful about them is said once."""
-        from devkit_core.config.sources import load
+        from devkit_core.config.sources import usable
 
-        loaded = load(self.places)
+        loaded = usable(self._read)
         for problem in loaded.problems:
             self.output.warn(f"{problem.place}: {problem.message}", hint=problem.hint)
         return loaded
@@ -65,10 +71,9 @@ class Session:
     @cached_property
     def extensions(self) -> Extensions:
         """The installed extensions; settings that can't be used don't stand in the way of help."""
-        from devkit_core.config.sources import read
         from devkit_core.hooks.extensions import Extensions
 
-        disabled = read(self.places).config.disabled_extensions
+        disabled = self._read.config.disabled_extensions
         return Extensions(disabled=disabled, cache=self.places.cache / "entry-points.json")
 
     @cached_property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from devkit_core.config.schema import settings
 
@@ -29,8 +29,7 @@ _OF_PLUGINS = "DEVKIT_PLUGIN_"
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(NamedTuple):
     """One variable; `setting` is the setting that it sets, where it sets one."""
 
     name: str

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from devkit_core.config.environment import Variable, field_variable, is_plugin_variable, variables
 from devkit_core.config.files import read_bounded
@@ -26,7 +25,7 @@ from devkit_core.errors import ConfigError, ManifestError, Place, Problem
 if TYPE_CHECKING:
     from devkit_core.model.parsing import Document
 
-__all__ = ["TABLE", "Loaded", "Origin", "Scope", "load", "read", "refuse_loosening"]
+__all__ = ["TABLE", "Loaded", "Origin", "Scope", "load", "read", "refuse_loosening", "usable"]
 
 #: the table of a settings file that holds the settings
 TABLE = "plugins"
@@ -35,8 +34,7 @@ _LIMIT = 256 * 1024
 Scope = Literal["default", "user", "project", "environment", "argument"]
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a value came from: a place in a file for `user` and `project`, a variable for `environment`."""
 
     scope: Scope
@@ -47,8 +45,7 @@ class Origin:
         return str(self.place or self.variable or self.scope)
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(NamedTuple):
     """The settings in force, the origin of each by its name, and what was found wrong on the way."""
 
     config: PluginSystemConfig
@@ -56,8 +53,7 @@ class Loaded:
     problems: tuple[Problem, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Given:
+class _Given(NamedTuple):
     which: Setting
     value: Any
     origin: Origin
@@ -72,7 +68,11 @@ def load(
     variable. `problems` of the result are warnings. Raises ConfigError, with every problem, for values
     that can't be used.
     """
-    loaded = read(places, environ=environ, arguments=arguments)
+    return usable(read(places, environ=environ, arguments=arguments))
+
+
+def usable(loaded: Loaded) -> Loaded:
+    """Return what `read` returned; raises ConfigError, with every problem, for values that can't be used."""
     wrong = [each for each in loaded.problems if not each.warning]
     if wrong:
         raise summary(wrong)

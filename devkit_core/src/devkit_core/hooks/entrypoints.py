@@ -7,9 +7,8 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from devkit_core.config.files import read_own, replace_file
 
@@ -23,8 +22,7 @@ _SCANS = 8
 _LIMIT = 4 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class EntryPoint:
+class EntryPoint(NamedTuple):
     """One entry point as its distribution declares it; nothing of it has been imported.
 
     `problem` says why the declaration itself can't be used.
@@ -58,7 +56,7 @@ def scan(cache: Path | None = None, path: Sequence[str] | None = None) -> tuple[
     scans = [(key, found), *scans[: _SCANS - 1]]
     content = {
         "format": _FORMAT,
-        "scans": [{"key": known, "found": [asdict(each) for each in found]} for known, found in scans],
+        "scans": [{"key": known, "found": [each._asdict() for each in found]} for known, found in scans],
     }
     with suppress(OSError, ValueError):
         replace_file(cache, json.dumps(content).encode())
@@ -91,7 +89,7 @@ def _cached(cache: Path) -> list[tuple[list[Any], tuple[EntryPoint, ...]]]:
         ]
     except (ValueError, TypeError, KeyError, RecursionError):
         return []
-    texts = (text for _, found in scans for each in found for text in asdict(each).values())
+    texts = (text for _, found in scans for each in found for text in each)
     return scans if all(isinstance(text, str) for text in texts) else []
 
 

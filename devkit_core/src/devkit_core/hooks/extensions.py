@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -27,12 +26,11 @@ __all__ = ["ExtensionRecord", "Extensions"]
 T = TypeVar("T")
 
 _BOTH = (LOADERS, EXTENSIONS)
-_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?")
-_COMMAND = re.compile(r"[a-z0-9][a-z0-9-]*( [a-z0-9][a-z0-9-]*)?")
-_TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+_NAME = r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?"
+_COMMAND = r"[a-z0-9][a-z0-9-]*( [a-z0-9][a-z0-9-]*)?"
+_TARGET = r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*"
 _MOST = 1000  # of what one hook may return
-_OURS = re.compile(r"project|path(-\d+)?|user|installed|source")  # names of the core's own sources
-_log = logging.getLogger("devkit.extensions")
+_OURS = r"project|path(-\d+)?|user|installed|source"  # names of the core's own sources
 
 
 class Extensions:
@@ -99,7 +97,7 @@ class Extensions:
             kind: type[Loader] = Loader  # type: ignore[type-abstract]  # is asked about, never made
             for who, loader in self._collect("devkit_register_loaders", _BOTH, kind):
                 name = getattr(loader, "name", None)
-                if not isinstance(name, str) or not _NAME.fullmatch(name):
+                if not isinstance(name, str) or not re.fullmatch(_NAME, name):
                     self._refuse(who, f"a loader, {type(loader).__name__}, has no usable name: {name!r}")
                 elif name in found:
                     self._refuse(who, f"there is a loader {name!r} already", "extension-duplicate")
@@ -124,11 +122,11 @@ class Extensions:
         kind: type[Source] = Source  # type: ignore[type-abstract]  # is asked about, never made
         for who, source in self._collect("devkit_register_sources", (EXTENSIONS,), kind, **given):
             name, rank = getattr(source, "name", None), getattr(source, "rank", None)
-            if not isinstance(name, str) or not _NAME.fullmatch(name):
+            if not isinstance(name, str) or not re.fullmatch(_NAME, name):
                 self._refuse(who, f"a source, {type(source).__name__}, has no usable name: {name!r}")
             elif isinstance(rank, bool) or not isinstance(rank, int):
                 self._refuse(who, f"the rank of source {name!r} must be a whole number")
-            elif name in found or _OURS.fullmatch(name):
+            elif name in found or re.fullmatch(_OURS, name):
                 self._refuse(who, f"there is a source {name!r} already", "extension-duplicate")
             else:
                 found[name] = source
@@ -143,9 +141,9 @@ class Extensions:
         found: dict[str, CommandSpec] = {}
         for who, command in self._collect("devkit_register_commands", (EXTENSIONS,), CommandSpec):
             name, target, line = command.name, command.target, command.help
-            if not isinstance(name, str) or not _COMMAND.fullmatch(name):
+            if not isinstance(name, str) or not re.fullmatch(_COMMAND, name):
                 self._refuse(who, f"a command has no usable name: {name!r}")
-            elif not isinstance(target, str) or not _TARGET.fullmatch(target):
+            elif not isinstance(target, str) or not re.fullmatch(_TARGET, target):
                 self._refuse(who, f"the target of command {name!r} must be module:attribute")
             elif not isinstance(line, str) or not line.strip() or not line.isprintable():
                 self._refuse(who, f"the help of command {name!r} must be one line")
@@ -174,7 +172,7 @@ class Extensions:
                 self._all.failed(who, hook, error)
                 continue
             for name, version in items:
-                if not isinstance(name, str) or not _NAME.fullmatch(name):
+                if not isinstance(name, str) or not re.fullmatch(_NAME, name):
                     self._refuse(who, f"a runtime has no usable name: {name!r}")
                 elif (problem := _version_problem(version)) is not None:
                     self._refuse(who, f"the version of runtime {name!r} can't be used: {problem}")
@@ -248,8 +246,11 @@ class Extensions:
             for who, function in found:
                 try:
                     function(event)
-                except (Exception, SystemExit) as error:  # noqa: BLE001 - an extension may raise anything
-                    _log.warning("extension %s raised in %s", who.name, hook, exc_info=error)
+                except (Exception, SystemExit) as error:
+                    import logging
+
+                    log = logging.getLogger("devkit.extensions")
+                    log.warning("extension %s raised in %s", who.name, hook, exc_info=error)
                     self._all.failed(who, hook, error)
 
         return tell

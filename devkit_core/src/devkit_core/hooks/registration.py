@@ -5,8 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from devkit_core.errors import ExtensionError, Place
 from devkit_core.hooks.entrypoints import EntryPoint
@@ -20,8 +19,7 @@ __all__ = ["ExtensionRecord", "Registrations", "by_position"]
 _MOST = 1000  # findings that are kept
 
 
-@dataclass(frozen=True, slots=True)
-class ExtensionRecord:
+class ExtensionRecord(NamedTuple):
     """What is known of one extension; `error` says what is wrong with it, where something is."""
 
     name: str
@@ -32,11 +30,10 @@ class ExtensionRecord:
     error: ExtensionError | None = None
 
 
-@dataclass(slots=True)
-class _Registered:
+class _Registered(NamedTuple):
     point: EntryPoint
     plugin: object
-    groups: set[str] = field(default_factory=set)
+    groups: set[str]
 
 
 class Registrations:

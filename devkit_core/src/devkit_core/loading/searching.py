@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from devkit_core.errors import UsageError
-from devkit_core.loading.source import Found, Query, SearchResult
+from devkit_core.loading.offers import Found, Query, SearchResult
 
 __all__ = ["SORTS", "fact", "relevance", "select"]
 

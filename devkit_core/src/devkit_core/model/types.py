@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from devkit_core.errors import DevKitError, Problem
 
@@ -60,8 +60,7 @@ def capability(text: str) -> str:
     return _BY_LETTERS.get(text.replace("-", "").replace("_", "").lower(), text)
 
 
-@dataclass(frozen=True, slots=True)
-class Discovered:
+class Discovered(NamedTuple):
     """One plugin as a source found it: usable (`manifest`) or not (`error`); no code of it has run.
 
     `id` is the folder's name where the manifest can't be read. `shadowed_by` names the nearer source

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
@@ -240,7 +239,7 @@ class Roster:
         parsed = self._read(found.folder)
         others = [found.id, *self._registry.dependents(found.id)]
         failing = self._order(others).failures
-        now = dataclasses.replace(found, manifest=parsed.manifest, error=None, warnings=parsed.warnings)
+        now = found._replace(manifest=parsed.manifest, error=None, warnings=parsed.warnings)
         everything = list(self._registry)
         mine = [each for each in everything if (each.id, each.folder) == (found.id, found.folder)]
         if not mine or parsed.manifest.id != found.id:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
 import click
@@ -14,6 +14,11 @@ from devkit_core.model.types import PluginInfo, PluginStatus, capability
 
 __all__ = ["list_"]
 
+_SHOWN = [
+    each.name
+    for each in fields(PluginInfo)
+    if each.name not in ("health", "load_seconds")  # only a host that has it loaded knows these
+]
 _LOOKS: dict[PluginStatus, Look] = {PluginStatus.ERROR: "bad", PluginStatus.DISABLED: "dim"}
 
 
@@ -83,7 +88,4 @@ def _status(row: PluginInfo) -> Styled | str:
 
 
 def _as_data(row: PluginInfo) -> dict[str, Any]:
-    data = asdict(row)
-    for key in ("health", "load_seconds"):  # only a host that has it loaded knows
-        del data[key]
-    return data
+    return {name: getattr(row, name) for name in _SHOWN}

@@ -10,8 +10,8 @@ from devkit_core.cli.grammar import command, pass_session
 from devkit_core.cli.offers import price, searched
 from devkit_core.cli.output import Styled, Table
 from devkit_core.cli.session import Session
+from devkit_core.loading.offers import Found, Query
 from devkit_core.loading.searching import SORTS, fact
-from devkit_core.loading.source import Found, Query
 
 __all__ = ["search"]
 
