@@ -33,10 +33,12 @@ class Call:
         return self.answer
 
     def set_result(self, result):
-        self.answer = result
+        if not self.done():
+            self.answer = result
 
     def fail(self, failure):
-        self.failure = failure
+        if not self.done():
+            self.failure = failure
 
     def item(self, data, text):
         self.items.append(data)

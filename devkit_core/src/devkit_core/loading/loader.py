@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from devkit_core.sandbox.probe import Enforcement
     from devkit_core.workers.blocking_channel import BlockingChannel
     from devkit_core.workers.deadlines import Deadlines
+    from devkit_core.workers.host_calls import Services
     from devkit_core.workers.pending import PendingCall
 
 __all__ = ["Entry", "Fit", "Instance", "LoadRequest", "Loader"]
@@ -67,7 +68,8 @@ class LoadRequest:
     calls that it had not started: they are submitted again to the next instance.
     `config` holds the values of the plugin's own settings, None where its manifest has none; secrets are
     among them, so they are never logged. `threads` says that threads of the host's wait for calls, so that
-    an instance with a `lane` saves them the way through the event loop.
+    an instance with a `lane` saves them the way through the event loop. `services` is what the host does
+    for the plugin when it asks; None where it does nothing.
     """
 
     id: str
@@ -89,6 +91,7 @@ class LoadRequest:
     ended: Callable[[DevKitError | None, list[PendingCall]], None]
     config: Mapping[str, Any] | None = field(default=None, repr=False)
     threads: bool = False
+    services: Services | None = None
 
 
 class Instance(ABC):
@@ -105,6 +108,8 @@ class Instance(ABC):
     lane: BlockingChannel | None = None
     #: whether its initialize is given the request's `config`; else a plugin that has settings is refused
     takes_config: bool = False
+    #: how many calls it takes at a time; of more than one worker, that of all together
+    concurrency: int = 1
 
     @abstractmethod
     async def initialize(self, seconds: float) -> None:
@@ -116,7 +121,7 @@ class Instance(ABC):
 
         The call ends by `set_result(Result(…))` or `set_exception` with an ExecutionError, from that
         thread. An instance in a process of its own gets deadlines from `workers.Deadlines`; an
-        in-process one keeps `call.deadline` (the loop's clock) itself.
+        in-process one keeps `call.deadline` (by `time.monotonic`) itself.
         """
 
     async def configure(self, config: Mapping[str, Any], seconds: float) -> bool:

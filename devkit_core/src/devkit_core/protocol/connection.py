@@ -23,11 +23,12 @@ from devkit_core.protocol.frames import (
     encode,
 )
 from devkit_core.protocol.handshake import STREAM_WINDOW
+from devkit_core.protocol.host_calls import HostRequests
 from devkit_core.protocol.messages import Failure, Result, read_failure
 
 __all__ = ["Connection", "Waiting"]
 
-_RESULT, _ERROR, _CHUNK, _STARTED, _PONG = Kind.RESULT, Kind.ERROR, Kind.CHUNK, Kind.STARTED, Kind.PONG
+_RESULT, _ERROR, _CHUNK, _STARTED = Kind.RESULT, Kind.ERROR, Kind.CHUNK, Kind.STARTED
 _TEXT, _END, _META, _ITEM, _STREAM = (
     int(f) for f in (Flag.TEXT, Flag.END, Flag.META, Flag.ITEM, Flag.STREAM)
 )
@@ -36,6 +37,9 @@ _SMALL = 16 * 1024  # bytes of a part that is not worth an object of its own
 #: bytes of input on the wire and unanswered, beyond which further calls wait their turn in the host
 WIRE_WINDOW = 512 * 1024
 _CALL_IDS = 0xFFFFFFFF
+_pack = HEAD.pack
+_LONGEST = FRAME_PAYLOAD + 8  # what a frame says of its length
+_new = tuple.__new__  # a NamedTuple's own takes twice as long
 
 
 class Waiting(Protocol):
@@ -50,8 +54,14 @@ class Waiting(Protocol):
 
     def done(self) -> bool: ...
     def result(self) -> Result: ...
-    def set_result(self, result: Result, /) -> None: ...
-    def fail(self, failure: Failure, /) -> None: ...
+    def set_result(self, result: Result, /) -> None:
+        """End it with an answer, unless it has ended."""
+        ...
+
+    def fail(self, failure: Failure, /) -> None:
+        """End it with an error, unless it has ended."""
+        ...
+
     def item(self, data: bytes, text: bool, /) -> None:
         """Take one item of a stream, and `credit` it when it was read; called where it `streams`."""
         ...
@@ -110,7 +120,7 @@ class Connection:
         self.sent: dict[int, Waiting] = {}  # in the order they were sent
         self.queued: deque[Waiting] = deque()
         self.abandoned: dict[int, float] = {}  # cancelled calls whose answer is still due, since when
-        self.answered = 0  # frames that ended a call
+        self.requests: HostRequests | None = None  # what the worker may ask of its host, and tell it
         self._wire = 0
         self._sizes: dict[int, int] = {}
         self._coming: dict[int, _Coming] = {}
@@ -128,23 +138,27 @@ class Connection:
 
     def submit(self, call: Waiting) -> None:
         """Send a call now, or as soon as the wire has room; on a broken connection it stays queued."""
-        if self.broken or self.queued or (self._wire and self._wire + len(call.data) > WIRE_WINDOW):
-            self.queued.append(call)
-        else:
-            self._send(call)
-
-    def _send(self, call: Waiting) -> None:
-        number = self._next
-        self._next = number + 1 if number < _CALL_IDS else 1
-        call.id = number
-        self.sent[number] = call
         data = call.data
         size = len(data) + HEAD_SIZE
-        self._wire += size
-        if size <= FRAME_PAYLOAD:
-            flags = _END | _TEXT if call.text else _END
-            self.write(HEAD.pack(size - 4, 4, flags, call.function, number) + data)
+        if self.broken or self.queued or (self._wire and self._wire + size > WIRE_WINDOW):
+            self.queued.append(call)
             return
+        # what follows is `_send` for all but large inputs, as a call of it costs every call
+        if size > FRAME_PAYLOAD:
+            self._send(call)
+            return
+        call.id = number = self._next
+        self._next = number + 1 if number < _CALL_IDS else 1
+        self.sent[number] = call
+        self._wire += size
+        self.write(_pack(size - 4, 4, 3 if call.text else 2, call.function, number) + data)
+
+    def _send(self, call: Waiting) -> None:
+        call.id = number = self._next
+        self._next = number + 1 if number < _CALL_IDS else 1
+        self.sent[number] = call
+        data = call.data
+        self._wire += len(data) + HEAD_SIZE
         flags = _TEXT if call.text else 0
         for frame in chunks(Kind.CALL, flags, call.function, number, data):
             self.write(frame)
@@ -190,12 +204,12 @@ class Connection:
             whole, self._large = self._large, None
             self._slow(whole, 0, len(whole))
             return
-        buffer, at, have = self._buffer, 0, self._have + count
-        sent, unpack = self.sent, HEAD.unpack_from
-        while have - at >= HEAD_SIZE:
+        buffer, view, at, have = self._buffer, self._view, 0, self._have + count
+        sent, coming, unpack, size = self.sent, self._coming, HEAD.unpack_from, HEAD_SIZE
+        while have - at >= size:
             length, kind, flags, _, number = unpack(buffer, at)
             end = at + 4 + length
-            if length - 8 > FRAME_PAYLOAD or length < 8:
+            if not 8 <= length <= _LONGEST:
                 self._break(f"a frame of {length} bytes")
                 return
             if end > have:
@@ -204,14 +218,12 @@ class Connection:
                     return
                 break
             # the one case worth a short way: the whole answer of a call, in one frame
-            if kind == 5 and flags | _TEXT == 3 and number in sent and number not in self._coming:
+            if kind == 5 and flags | 1 == 3 and number in sent and number not in coming:
                 call = sent.pop(number)
-                self._wire -= len(call.data) + HEAD_SIZE
-                self.answered += 1
+                self._wire -= len(call.data) + size
                 if self.abandoned:
                     self.abandoned.pop(number, None)
-                if not call.done():
-                    call.set_result(Result(bytes(self._view[at + HEAD_SIZE : end]), flags == 3))
+                call.set_result(_new(Result, (bytes(view[at + size : end]), flags == 3)))
             elif not self._slow(self._view, at, end):
                 return
             at = end
@@ -255,8 +267,8 @@ class Connection:
         elif kind == _STARTED:
             self._started = max(self._started, number)
             self._final = bool(flags & _END)
-        elif kind == _PONG:
-            self.control(kind, payload)
+        elif self.requests is not None and kind in self.requests.kinds:
+            self.requests.frame(kind, flags, number, payload)
         elif kind < OPTIONAL_KIND:
             if number:
                 self._break(f"a frame of kind {kind} for call {number}")
@@ -318,7 +330,6 @@ class Connection:
     def _end(self, number: int) -> None:
         call = self.sent.pop(number)
         self._wire -= len(call.data) + HEAD_SIZE
-        self.answered += 1
         self._coming.pop(number, None)
         self.abandoned.pop(number, None)
 

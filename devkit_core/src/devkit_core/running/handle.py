@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from _thread import get_ident
 from asyncio import get_running_loop
 from collections.abc import (
     AsyncGenerator,
@@ -47,6 +48,7 @@ class PluginHandle:
         self._info = info
         self._limit = payload_limit
         self._loop = loop
+        self._thread = 0  # where the loop was seen to run; asking for the loop itself asks the kernel
         self._wrapped = _compose(wrappers, self._perform) if wrappers else None
 
     @property
@@ -104,7 +106,7 @@ class PluginHandle:
             data, text = self.encode(input)
         if len(data) > self._limit:
             raise self._too_large(len(data))
-        if get_running_loop() is not self._loop:
+        if get_ident() != self._thread and not self._here():
             raise self._elsewhere()
         if self._wrapped is not None:
             return (await self._wrapped(Call(self.id, "execute", data, text, timeout))).value
@@ -112,7 +114,18 @@ class PluginHandle:
         timeout = supervisor.timeout if timeout is None else self._seconds(timeout)
         call = PendingCall(supervisor.id, 0, data, text, timeout, self._loop, supervisor.tally)
         supervisor.submit(call)
-        return (await call).value
+        if not call.ended:  # as in `call.wait`, without a coroutine more
+            future = call.future = self._loop.create_future()
+            try:
+                await future
+            except asyncio.CancelledError:
+                call.cancel()
+                raise
+            except RuntimeError:  # another loop in the manager's thread
+                call.cancel()
+                raise self._elsewhere() from None
+        data, text = call.answer or call.result()
+        return str(data, "utf-8", "replace") if text else data
 
     @overload
     async def call(
@@ -217,7 +230,7 @@ class PluginHandle:
         def seconds() -> float:
             return self._supervisor.timeout if given is None else given
 
-        def begin(input: str | bytes) -> tuple[int, asyncio.Future[Result]]:
+        def begin(input: str | bytes) -> tuple[int, PendingCall | asyncio.Future[Result]]:
             data, text = self.encode(input)
             if get_running_loop() is not self._loop:
                 raise self._elsewhere()
@@ -269,6 +282,13 @@ class PluginHandle:
         if isinstance(timeout, (int, float)) and 0 < timeout < math.inf:
             return timeout
         raise UsageError(f"the timeout is {timeout!r}, not a number of seconds above 0", plugin=self.id)
+
+    def _here(self) -> bool:
+        """Say whether this is the manager's event loop, and remember its thread."""
+        if get_running_loop() is not self._loop:
+            return False
+        self._thread = get_ident()
+        return True
 
     def _elsewhere(self) -> UsageError:
         return UsageError(

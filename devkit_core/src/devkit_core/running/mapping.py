@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from time import monotonic
 from typing import Any, NamedTuple
 
 from devkit_core.errors import CallTimeout, DevKitError, UsageError
 from devkit_core.loading.call import Result
+from devkit_core.workers.pending import PendingCall
 
 __all__ = ["IN_FLIGHT", "REPLACEMENT", "WINDOW", "Outcome", "check_bound", "map_calls"]
 
@@ -51,7 +53,7 @@ class _Pending:
 
     __slots__ = ("answer", "position", "size")
 
-    def __init__(self, position: int, size: int, answer: asyncio.Future[Result]) -> None:
+    def __init__(self, position: int, size: int, answer: PendingCall | asyncio.Future[Result]) -> None:
         self.position = position
         self.size = size
         self.answer = answer
@@ -107,7 +109,7 @@ class _Inputs:
 
 
 async def map_calls(
-    begin: Callable[[Any], tuple[int, asyncio.Future[Result]]],
+    begin: Callable[[Any], tuple[int, PendingCall | asyncio.Future[Result]]],
     inputs: Iterable[Any] | AsyncIterable[Any],
     seconds: Callable[[], float],
     *,
@@ -140,7 +142,12 @@ async def map_calls(
                     size, answer = 0, loop.create_future()
                     answer.set_exception(error)
                 pending.append(_Pending(position, size, answer))
-                answer.add_done_callback(lambda _: wake.set())
+                if not isinstance(answer, PendingCall):
+                    answer.add_done_callback(lambda _: wake.set())
+                elif answer.ended:
+                    wake.set()
+                else:
+                    answer.notify = wake.set
                 held += size
                 position += 1
             if finished := _take_finished(pending, ordered):
@@ -152,8 +159,9 @@ async def map_calls(
                 continue
             if not pending and source.ended:
                 return
-            if pending and getattr(pending[0].answer, "deadline", None) == math.inf:
-                pending[0].answer.deadline = loop.time() + seconds() + more  # type: ignore[attr-defined]
+            oldest = pending[0].answer if pending else None
+            if isinstance(oldest, PendingCall) and oldest.deadline == math.inf:
+                oldest.deadline = monotonic() + seconds() + more
             await wake.wait()
     finally:
         for each in pending:

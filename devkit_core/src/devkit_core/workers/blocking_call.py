@@ -106,7 +106,9 @@ class BlockingCall(Waiter):
         return self.answer
 
     def set_result(self, result: Result) -> None:
-        """End with an answer."""
+        """End with an answer, unless it has ended."""
+        if self.finished:
+            return
         self.answer = result
         self.tally.answered(self.began, len(self.data), len(result.data))
         self.finished = True
@@ -118,7 +120,9 @@ class BlockingCall(Waiter):
                 group.rouse()
 
     def set_exception(self, error: BaseException) -> None:
-        """End with an error."""
+        """End with an error, unless it has ended."""
+        if self.finished:
+            return
         self.error = error
         self.tally.failed(self.began, len(self.data), getattr(error, "code", "bug"))
         self.finished = True
@@ -146,12 +150,12 @@ class BlockingCall(Waiter):
         proxy = PendingCall(self.plugin, self.function, self.data, self.text, None, loop)
         proxy.deadline = self.deadline
         proxy.attempts = self.attempts
-        proxy.add_done_callback(self._proxy_ended)
+        proxy.notify = lambda: self._proxy_ended(proxy)
         self.channel = None
         self.proxy = proxy
         return proxy
 
-    def _proxy_ended(self, proxy: asyncio.Future[Result]) -> None:
+    def _proxy_ended(self, proxy: PendingCall) -> None:
         error = (
             LoadError("the manager was closed during the call", code="manager-closed", plugin=self.plugin)
             if proxy.cancelled()
@@ -172,7 +176,7 @@ class BlockingCall(Waiter):
         elif not self.finished:
             self.end_early(error)
             if proxy is not None:
-                proxy.get_loop().call_soon_threadsafe(proxy.cancel)
+                proxy.loop.call_soon_threadsafe(proxy.cancel)
 
     def end_early(self, error: DevKitError | None) -> None:
         """Note an end that the plugin did not bring."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable
+from time import monotonic
 from typing import cast
 
 from devkit_core.protocol.connection import Connection
@@ -30,6 +31,8 @@ class Channel(asyncio.BufferedProtocol):
         self.transport: asyncio.Transport | None = None
         self.guard = contextlib.nullcontext()
         self.connection = Connection(self._write, self._violation, control, limit)
+        self._submit = self.connection.submit
+        self._give_up = self._abandon  # bound once, not for every call
         self.get_buffer = self.connection.get_buffer  # type: ignore[method-assign]
         self.buffer_updated = self.connection.received  # type: ignore[method-assign,assignment]
 
@@ -57,14 +60,27 @@ class Channel(asyncio.BufferedProtocol):
 
     def submit(self, call: PendingCall) -> None:
         """Send a call; its answer, or error, is set on it."""
-        call.abandon = self._abandon
-        if isinstance(call, StreamingCall):
-            call.carried(self.connection.credit)
-        self.connection.submit(call)
+        call.abandon = self._give_up
+        if call.streams:
+            cast("StreamingCall", call).carried(self.connection.credit)
+        self._submit(call)
 
     def send(self, frame: bytes) -> None:
         """Write a control frame."""
         self._write(frame)
+
+    def reply(self, frame: bytes) -> None:
+        """Write part of an answer to what the worker asked."""
+        self._write(frame)
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the worker has not taken yet."""
+        waiting = self.transport.get_write_buffer_size() if self.transport is not None else 0
+        return waiting + sum(map(len, self._out))
+
+    def listen(self) -> None:
+        """Read also while no call is on its way, which the event loop does anyhow."""
 
     def expired(self, now: float) -> list[PendingCall]:
         """Return the calls whose time is over."""
@@ -79,17 +95,17 @@ class Channel(asyncio.BufferedProtocol):
         )
 
     def _abandon(self, call: PendingCall) -> None:
-        self.connection.cancel(call, self._loop.time())
+        self.connection.cancel(call, monotonic())
 
     def _write(self, data: bytes) -> None:
-        if self.transport is None:
-            return
-        if len(self.connection.sent) <= 1 and not self._out:
-            self.transport.write(data)
-            return
-        if not self._out:
-            self._loop.call_soon(self._flush)
-        self._out.append(data)
+        if self._out:
+            self._out.append(data)
+        elif self.transport is not None:
+            if len(self.connection.sent) <= 1:
+                self.transport.write(data)
+            else:
+                self._loop.call_soon(self._flush)
+                self._out.append(data)
 
     def _flush(self) -> None:
         if self.transport is not None:

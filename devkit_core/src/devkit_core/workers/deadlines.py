@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from time import monotonic
 from typing import Protocol
 
 __all__ = ["TICK", "Deadlines"]
@@ -13,7 +14,7 @@ TICK = 0.02
 
 class Sweepable(Protocol):
     def sweep(self, now: float) -> bool:
-        """Fail what is overdue by the loop's clock; return whether anything is left to watch."""
+        """Fail what is overdue by `time.monotonic`; return whether anything is left to watch."""
         ...
 
 
@@ -40,7 +41,7 @@ class Deadlines:
         self._watched.discard(connection)
 
     def _tick(self) -> None:
-        now = self._loop.time()
+        now = monotonic()
         for connection in tuple(self._watched):
             if not connection.sweep(now):
                 self._watched.discard(connection)

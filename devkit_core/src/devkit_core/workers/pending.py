@@ -1,11 +1,11 @@
-"""A call that waits for its answer, as a future."""
+"""A call that waits for its answer."""
 
 from __future__ import annotations
 
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -27,30 +27,26 @@ __all__ = ["PendingCall", "StreamingCall", "from_failure"]
 
 _UNREAD = 65536  # items, beyond which empty ones are left out
 
-_set_result = asyncio.Future.set_result
-_set_exception = asyncio.Future.set_exception
 
-
-class PendingCall(asyncio.Future[Result]):
-    """One call on its way: `data` is UTF-8 where `text`; `deadline` is by the loop's clock.
+class PendingCall:
+    """One call on its way: `data` is UTF-8 where `text`; `deadline` is by `time.monotonic`.
 
     It outlives a worker: one that a dead worker had not started is submitted again. `abandon` is called
-    where the caller stops waiting, and set by whoever carries the call. `tally` counts it at its end.
+    where the caller stops waiting, and set by whoever carries the call. `notify` is called, once, at its
+    end, in the loop's thread. `tally` counts it then. It can be awaited like a future, by one task; it is
+    none itself, since making, awaiting and settling a subclass of `asyncio.Future` takes twice as long.
     """
 
-    __slots__ = (
-        "abandon",
-        "attempts",
-        "began",
-        "data",
-        "deadline",
-        "function",
-        "id",
-        "plugin",
-        "tally",
-        "text",
-    )
-    streams: bool = False
+    # what most calls never change is the class's, as making one is part of every call's time
+    streams = False
+    id = 0
+    attempts = 0
+    abandon: Callable[[PendingCall], None] | None = None
+    notify: Callable[[], object] | None = None
+    answer: Result | None = None
+    error: BaseException | None = None
+    ended = False
+    future: asyncio.Future[None] | None = None  # only says that it has ended; made where somebody waits
 
     def __init__(
         self,
@@ -62,38 +58,77 @@ class PendingCall(asyncio.Future[Result]):
         loop: asyncio.AbstractEventLoop,
         tally: Tally | None = None,
     ) -> None:
-        super().__init__(loop=loop)
         self.plugin = plugin
         self.function = function
         self.data = data
         self.text = text
-        self.deadline = math.inf if seconds is None else loop.time() + seconds
-        self.id = 0
-        self.attempts = 0
-        self.abandon: Callable[[PendingCall], None] | None = None
-        self.began = monotonic()
+        self.loop = loop
+        self.began = now = monotonic()
+        self.deadline = math.inf if seconds is None else now + seconds
         self.tally = tally
 
+    def done(self) -> bool:
+        """Whether it has ended, by an answer, an error or its caller."""
+        return self.ended
+
+    def cancelled(self) -> bool:
+        """Whether its caller gave up."""
+        return self.ended and self.answer is None and self.error is None
+
+    def result(self) -> Result:
+        """Return the answer, or raise what it ended with."""
+        if self.answer is not None:
+            return self.answer
+        if self.error is not None:
+            raise self.error
+        raise asyncio.CancelledError if self.ended else asyncio.InvalidStateError("the call has not ended")
+
+    def exception(self) -> BaseException | None:
+        """Return the error it ended with, None where it was answered."""
+        if self.error is None and self.answer is None:
+            self.result()
+        return self.error
+
     def set_result(self, result: Result) -> None:
-        """End with an answer."""
-        _set_result(self, result)
+        """End with an answer, unless it has ended."""
+        if self.ended:
+            return
+        self.answer = result
+        self.ended = True
         if (tally := self.tally) is not None:
             tally.answered(self.began, len(self.data), len(result.data))
+        if (future := self.future) is not None and not future.done():
+            future.set_result(None)
+        if self.notify is not None:
+            self.notify()
 
-    def set_exception(self, exception: type | BaseException) -> None:
-        """End with an error."""
-        _set_exception(self, exception)
-        if (tally := self.tally) is not None:
-            tally.failed(self.began, len(self.data), getattr(exception, "code", "bug"))
+    def set_exception(self, exception: BaseException) -> None:
+        """End with an error, unless it has ended."""
+        if self.ended:
+            return
+        self.error = exception
+        self.ended = True
+        if self.tally is not None:
+            self.tally.failed(self.began, len(self.data), getattr(exception, "code", "bug"))
+        if (future := self.future) is not None and not future.done():
+            future.set_result(None)
+        if self.notify is not None:
+            self.notify()
 
     def cancel(self, msg: Any | None = None) -> bool:
-        """Give up; the plugin is told."""
-        if self.abandon is not None and not self.done():
+        """Give up; the plugin is told. False where it has ended already."""
+        if self.ended:
+            return False
+        self.ended = True
+        if self.abandon is not None:
             self.abandon(self)
-        cancelled = super().cancel(msg)
-        if cancelled and self.tally is not None:
+        if self.tally is not None:
             self.tally.failed(self.began, len(self.data), "cancelled")
-        return cancelled
+        if self.future is not None:
+            self.future.cancel(msg)
+        if self.notify is not None:
+            self.notify()
+        return True
 
     def fail(self, failure: Failure) -> None:
         """End with what the worker said."""
@@ -102,11 +137,26 @@ class PendingCall(asyncio.Future[Result]):
     def item(self, data: bytes, text: bool) -> None:
         """Take no single items: the answer is wanted whole."""
 
+    async def wait(self) -> Result:
+        """Wait for the end and return the answer, or raise what it ended with; cancelled, it gives up."""
+        if not self.ended:
+            self.future = self.loop.create_future()
+            try:
+                await self.future
+            except asyncio.CancelledError:
+                self.cancel()
+                raise
+        if self.answer is not None:
+            return self.answer
+        return self.result()
+
+    def __await__(self) -> Generator[Any, None, Result]:
+        return self.wait().__await__()
+
 
 class StreamingCall(PendingCall):
     """A call whose answer is read item by item; what isn't read yet holds the plugin up."""
 
-    __slots__ = ("_credit", "_items", "_wake")
     streams = True
 
     def __init__(
@@ -123,7 +173,7 @@ class StreamingCall(PendingCall):
         self._items: deque[Result] = deque()
         self._wake: asyncio.Event = asyncio.Event()
         self._credit: Callable[[int, int], None] | None = None
-        self.add_done_callback(lambda _: self._wake.set())
+        self.notify = self._wake.set
 
     def carried(self, credit: Callable[[int, int], None]) -> None:
         """Learn how to give the plugin credit: by call id and bytes."""

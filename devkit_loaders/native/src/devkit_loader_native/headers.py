@@ -108,7 +108,7 @@ def exports(data: bytes) -> frozenset[str] | None:
                 start, room = sections[link][3:5]
                 names = data[start : start + room]
                 return frozenset(_defined(data[offset : offset + length], names, wide, order))
-    except (struct.error, IndexError, ValueError):
+    except (struct.error, IndexError, ValueError, OverflowError):  # the last: an offset beyond any file
         pass
     return None
 

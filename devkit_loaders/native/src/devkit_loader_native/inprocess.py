@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Mapping
+from time import monotonic
 from typing import Any
 
 from devkit_core.api import (
@@ -40,7 +40,6 @@ class TrustedInstance(Instance):
         self._limit = request.payload_limit
         self._log = request.log
         self._config = request.config
-        self._clock = asyncio.get_running_loop().time
         folder, target = str(request.folder), str(request.scratch / "library")
         try:
             path = private_copy(str(request.entry.path), folder, target)
@@ -98,7 +97,7 @@ class TrustedInstance(Instance):
                     f"the result has {len(data):,} bytes; the limit is {self._limit:,}", plugin=self._plugin
                 )
             )
-        elif call.deadline != math.inf and self._clock() > call.deadline:
+        elif call.deadline != math.inf and monotonic() > call.deadline:
             call.set_exception(
                 CallTimeout(
                     f"`{self._plugin}` answered too late",
