@@ -162,6 +162,8 @@ async def measure(quick: bool) -> dict[str, float]:
         places = Places.under(root / "home", project=root / "project")
         config = PluginSystemConfig(initialize_timeout=60, shutdown_timeout=5)
         async with PluginManager(config, places=places, control=False) as manager:
+            if not quick:
+                await asyncio.sleep(2.5)  # a file that has just been written is read at each load
             handle = await manager.load("small")
             blueprint: Any = (await manager.load("large"))._supervisor.blueprint
             for _ in range(200):

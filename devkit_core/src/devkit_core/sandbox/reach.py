@@ -42,6 +42,8 @@ def reach(
     PermissionDenied `environment-refused` as `build` does.
     """
     files = frozenset(p for p in authority.granted if p.domain == "filesystem")
+    if not files:
+        return Reach((), variables(authority, environment, environ))
     rules = Rules(folder, scratch, cwd, homes(environ))
     rules.add_grants(Authority(files, frozenset()))
     if None in authority.scopes("filesystem", "read"):

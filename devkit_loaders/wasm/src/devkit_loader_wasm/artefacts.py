@@ -9,19 +9,24 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devkit_core.api import LoadError, Place
+from devkit_loader_wasm import seen
 from devkit_loader_wasm.engine import SETTINGS, version
 
 if TYPE_CHECKING:
     import wasmtime
 
+    from devkit_loader_wasm.sections import Module
+
 __all__ = ["Artefacts"]
 
 _KEPT = 256  # artefacts that are kept; the ones longest unused go first
+_UNUSED = 3600  # seconds after which the use of an artefact is noted again
 _SUFFIX = ".cwasm"
 
 
@@ -38,41 +43,85 @@ class Artefacts:
         self._folder = folder
         self._say = say
 
-    def load(self, engine: wasmtime.Engine, source: bytes, path: Path, seconds: float) -> wasmtime.Module:
+    def find(self, engine: wasmtime.Engine, path: Path) -> tuple[Module, wasmtime.Module] | None:
+        """Return a file's outside and its compiled module where both are kept; reads nothing of the file."""
+        if not self.usable():
+            return None
+        try:
+            mark = seen.stamp(os.stat(path))
+        except OSError:
+            return None
+        record = self._folder / f"{mark}{seen.SUFFIX}"
+        if mark is None or not _is_ours(record) or (known := seen.read(record)) is None:
+            return None
+        module, name = known
+        compiled = self._open(engine, self._folder / name)
+        return (module, compiled) if compiled is not None else None
+
+    def load(
+        self,
+        engine: wasmtime.Engine,
+        source: bytes,
+        mark: str | None,
+        module: Module,
+        path: Path,
+        seconds: float,
+    ) -> wasmtime.Module:
         """Return the module, compiled now where no artefact of it is kept; blocks, for at most `seconds`.
 
+        `mark` is what the file is known by, as `seen.stamp` gave it before it was read, `module` its outside.
         Raises LoadError `wasm-invalid`, `wasm-compile-timeout` or `wasm-compile-failed`.
         """
         import wasmtime
 
-        if not self._usable():
+        if not self.usable(self._say):
             with tempfile.TemporaryDirectory(prefix="devkit-wasm-") as folder:
                 made = self._compile(source, Path(folder), path, seconds)
                 return wasmtime.Module.deserialize(engine, made.read_bytes())
         kept = self._folder / (_name(source, version()) + _SUFFIX)
-        if _is_ours(kept):
-            with contextlib.suppress(wasmtime.WasmtimeError):  # of another processor, or damaged: made anew
-                module = wasmtime.Module.deserialize_file(engine, str(kept))
-                with contextlib.suppress(OSError):
-                    os.utime(kept)
-                return module
-        made = self._compile(source, self._folder, path, seconds)
-        os.replace(made, kept)
+        compiled = self._open(engine, kept)
+        if compiled is None:
+            made = self._compile(source, self._folder, path, seconds)
+            os.replace(made, kept)
+            compiled = wasmtime.Module.deserialize_file(engine, str(kept))
+        if mark is not None:
+            seen.write(self._folder / f"{mark}{seen.SUFFIX}", module, kept.name)
         self._prune()
-        return wasmtime.Module.deserialize_file(engine, str(kept))
+        return compiled
 
-    def _usable(self) -> bool:
+    @staticmethod
+    def _open(engine: wasmtime.Engine, kept: Path) -> wasmtime.Module | None:
+        """Map an artefact, and note that it is used; None where there is none that is ours and fits."""
+        import wasmtime
+
+        facts = _is_ours(kept)
+        if facts is None:
+            return None
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            facts = os.lstat(self._folder)
+            module = wasmtime.Module.deserialize_file(engine, str(kept))
+        except wasmtime.WasmtimeError:  # of another processor, or damaged: made anew
+            return None
+        if facts.st_mtime < time.time() - _UNUSED:
+            with contextlib.suppress(OSError):
+                os.utime(kept)
+        return module
+
+    def usable(self, say: Callable[[str], None] = lambda text: None) -> bool:
+        """Say whether the folder is there and only ours; `say` gets a line about one that isn't."""
+        try:
+            try:
+                facts = os.lstat(self._folder)
+            except FileNotFoundError:
+                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                facts = os.lstat(self._folder)
         except OSError as error:
-            self._say(f"{self._folder} can't be used, so modules are compiled at each load: {error.strerror}")
+            say(f"{self._folder} can't be used, so modules are compiled at each load: {error.strerror}")
             return False
         if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.geteuid():
-            self._say(f"{self._folder} belongs to someone else, so modules are compiled at each load")
+            say(f"{self._folder} belongs to someone else, so modules are compiled at each load")
             return False
         if facts.st_mode & 0o077:
-            self._say(f"{self._folder} is open to others, so modules are compiled at each load: chmod 700 it")
+            say(f"{self._folder} is open to others, so modules are compiled at each load: chmod 700 it")
             return False
         return os.access(self._folder, os.W_OK | os.X_OK)
 
@@ -115,23 +164,24 @@ class Artefacts:
         )
 
     def _prune(self) -> None:
-        """Remove the artefacts longest unused, beyond those that are kept; others may do so at once."""
-        with contextlib.suppress(OSError):
-            found = [
-                (e.stat().st_mtime, e.path) for e in os.scandir(self._folder) if e.name.endswith(_SUFFIX)
-            ]
-            for _, old in sorted(found)[: max(0, len(found) - _KEPT)]:
-                os.unlink(old)
+        """Remove what is longest unused, beyond what is kept; others may do so at once."""
+        for suffix, limit in ((_SUFFIX, _KEPT), (seen.SUFFIX, 4 * _KEPT)):
+            with contextlib.suppress(OSError):
+                entries = [e for e in os.scandir(self._folder) if e.name.endswith(suffix)]
+                found = sorted((e.stat().st_mtime, e.path) for e in entries)
+                for _, old in found[: max(0, len(found) - limit)]:
+                    os.unlink(old)
 
 
 def _name(source: bytes, version: str) -> str:
     return f"{hashlib.sha256(source).hexdigest()}-{version}-{SETTINGS}"
 
 
-def _is_ours(path: Path) -> bool:
-    """Say whether an artefact is a plain file that only its owner, who we are, can have written."""
+def _is_ours(path: Path) -> os.stat_result | None:
+    """Return the facts of a plain file that only its owner, who we are, can have written, else None."""
     try:
         facts = os.lstat(path)
     except OSError:
-        return False
-    return stat.S_ISREG(facts.st_mode) and facts.st_uid == os.geteuid() and not facts.st_mode & 0o022
+        return None
+    ours = stat.S_ISREG(facts.st_mode) and facts.st_uid == os.geteuid() and not facts.st_mode & 0o022
+    return facts if ours else None

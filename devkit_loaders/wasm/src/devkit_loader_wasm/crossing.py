@@ -175,10 +175,16 @@ class FastCalls:
         return item[0].of
 
     def _look(self) -> None:
-        """Take note of the memory, which only moves when it grows, and only grows while code runs."""
+        """Take note of how much memory there is; it never moves (see `configure`), and never shrinks."""
         if (size := self._measure()) != self._size:
             self._size = size
             self._view = self.ffi.buffer(self._base(), size)
+
+    def _check(self, at: int, size: int) -> None:
+        """Look again whether the memory has these bytes by now."""
+        self._look()
+        if at + size > self._size:
+            raise _outside(at, size)
 
     def function(self, name: str, signature: Signature) -> _FastFunction:
         return _FastFunction(self, name.encode(), signature)
@@ -195,8 +201,6 @@ class FastCalls:
         self._delete(future)
         if self._trap[0] or self._error[0]:
             self._fail()
-        if self._measure() != self._size:
-            self._look()
         result: int = self._result.u64
         return result
 
@@ -214,8 +218,6 @@ class FastCalls:
             self._delete(future)
         if self._trap[0] or self._error[0]:
             self._fail()
-        if self._view is not None:
-            self._look()
         result: int = self._result.u64 if function.wide else self._result.u32
         return result
 
@@ -235,19 +237,18 @@ class FastCalls:
 
     def write(self, at: int, data: bytes) -> None:
         if at + len(data) > self._size:
-            raise _outside(at, len(data))
+            self._check(at, len(data))
         self._view[at : at + len(data)] = data
 
     def read(self, at: int, size: int) -> bytes:
         if at + size > self._size:
-            raise _outside(at, size)
+            self._check(at, size)
         data: bytes = self._view[at : at + size]
         return data
 
     def read_text(self, at: int) -> bytes:
+        self._check(at, 1)
         room = self._size - at
-        if room <= 0:
-            raise _outside(at, 1)
         text: bytes = self.ffi.string(self.ffi.cast("char *", self._base() + at), room)
         if len(text) == room:
             raise _endless(at)

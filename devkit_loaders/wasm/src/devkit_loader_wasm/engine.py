@@ -19,19 +19,21 @@ TICK = 0.001
 SLICE = 10
 _IDLE = 250  # ticks without work after which the ticker's thread ends
 #: what is part of a cached artefact's name: a change here makes every module compile anew
-SETTINGS = "epochs-1"
+SETTINGS = "epochs-2"
 
 
 def configure() -> wasmtime.Config:
     """Return the settings of every engine: those that run modules and the one that compiles them.
 
     Proposals that hold memory which a store's limits don't count, or that no toolchain makes by itself,
-    are off.
+    are off. Memory never moves, so that one may look at it without asking where it is before each look.
     """
     import wasmtime
 
     config = wasmtime.Config()
     config.epoch_interruption = True
+    config.memory_reservation = 1 << 32
+    config.memory_may_move = False
     config.wasm_threads = False
     config.wasm_memory64 = False
     config.wasm_multi_memory = False

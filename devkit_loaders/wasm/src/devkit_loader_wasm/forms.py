@@ -9,7 +9,7 @@ from pathlib import Path
 from devkit_core.api import Place, Problem
 from devkit_loader_wasm.sections import COMPONENT, Malformed, Module, Signature, read
 
-__all__ = ["WASI", "Form", "examine", "form_of", "takes_settings"]
+__all__ = ["WASI", "Form", "examine", "form_of", "problems", "takes_settings"]
 
 #: the one version of WASI that modules import
 WASI = "wasi_snapshot_preview1"
@@ -99,7 +99,13 @@ def examine(data: bytes, path: Path, functions: Iterable[str] = ()) -> tuple[Mod
         module = read(data)
     except Malformed as error:
         return Module(), [Problem("wasm-invalid", f"{path.name} is no WebAssembly module: {error}", place)]
-    return module, [*_import_problems(module, place), *_export_problems(module, place, tuple(functions))]
+    return module, problems(module, path, functions)
+
+
+def problems(module: Module, path: Path, functions: Iterable[str]) -> list[Problem]:
+    """Return what of a module's outside keeps DevKit from running it."""
+    place = Place(str(path))
+    return [*_import_problems(module, place), *_export_problems(module, place, tuple(functions))]
 
 
 def _import_problems(module: Module, place: Place) -> Iterator[Problem]:

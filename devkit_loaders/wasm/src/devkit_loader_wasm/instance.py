@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from devkit_core.api import (
@@ -19,14 +17,14 @@ from devkit_core.api import (
     LoadRequest,
     PendingCall,
     PluginRaised,
-    Result,
     WorkerCrashed,
 )
 from devkit_loader_wasm.engine import Ticker
 from devkit_loader_wasm.guests import Guest, Steps
+from devkit_loader_wasm.jobs import Job, as_json, result_of, settle, through
 from devkit_loader_wasm.lane import Lane
 from devkit_loader_wasm.program import Program
-from devkit_loader_wasm.stopping import Halt, Halted, error_of
+from devkit_loader_wasm.stopping import error_of
 
 __all__ = ["WasmInstance"]
 
@@ -36,21 +34,6 @@ _PROOFS = 8  # short calls in a row before one runs there; doubles when they wer
 _MOST_PROOFS = 1024
 _TURN = 32  # calls after which the event loop gets its turn
 _GRACE = 0.5  # seconds in which code that was told to stop has to
-
-
-@dataclass(eq=False, slots=True)
-class _Job:
-    """Something the lane does: a call, or the guest's own initialize or shutdown."""
-
-    begin: Callable[[Guest], Steps[Any]]
-    call: PendingCall | None = None
-    answer: asyncio.Future[Any] | None = None  # of a job that is no call
-    config: bytes | None = None  # the settings that it gives
-    steps: Steps[Any] | None = None  # of one that has begun already
-    guest: Guest | None = None
-    halt: Halt = field(default_factory=Halt)
-    told: float = 0.0  # since when it has to stop
-    spent: float = 0.0  # processor time of the code, in seconds
 
 
 class WasmInstance(Instance):
@@ -64,7 +47,7 @@ class WasmInstance(Instance):
     def __init__(self, program: Program, ticker: Ticker, request: LoadRequest) -> None:
         self.functions = {name: number for number, name in enumerate(program.functions)}
         self.takes_config = program.takes_config
-        self._config = _as_json(request.config) if request.config is not None else None
+        self._config = as_json(request.config) if request.config is not None else None
         self._program = program
         self._ticker = ticker
         self._plugin = request.id
@@ -72,10 +55,11 @@ class WasmInstance(Instance):
         self._output = program.output
         self._loop = asyncio.get_running_loop()
         self._guest: Guest | None = None
-        self._job: _Job | None = None
-        self._before: _Job | None = None  # what comes before the calls that wait
+        self._job: Job | None = None
+        self._before: Job | None = None  # what comes before the calls that wait
         self._queue: deque[PendingCall] = deque()
-        self._short = 0
+        # the first call runs at once: that it isn't short costs the event loop one slice of time
+        self._short = _PROOFS if program.short else 0
         self._proofs = _PROOFS
         self._turn = 0
         self._slow = 0
@@ -83,7 +67,7 @@ class WasmInstance(Instance):
         self._closed = False
         self._lane = self._new_lane()
 
-    def _new_lane(self) -> Lane[_Job]:
+    def _new_lane(self) -> Lane[Job]:
         return Lane(f"devkit-wasm-{self._plugin}", self._work, self._done, self._loop)
 
     # -- calls
@@ -116,20 +100,20 @@ class WasmInstance(Instance):
             self._distrust()
             call.abandon = self._abandoned
             self._deadlines.watch(self)
-            self._start(_Job(self._begin_of(call), call, steps=answer, guest=guest, halt=guest.halt))
+            self._start(Job(self._begin_of(call), call, steps=answer, guest=guest, halt=guest.halt))
             return
         if time.perf_counter() - began > _SHORT:
             self._slow += 1  # or the machine was busy: one in a turn says little
             if self._slow > 1:
                 self._distrust()
-        result = _result(answer, call.text)
+        result = result_of(answer, call.text)
         self._turn += 1
         if self._turn < _TURN:
             call.set_result(result)
         else:  # a caller that never waits would otherwise keep every other task from running
             self._turn = self._slow = 0
             self._proofs = max(_PROOFS, self._proofs // 2)
-            self._loop.call_soon(_settle, call, result)
+            self._loop.call_soon(settle, call, result)
 
     def _distrust(self) -> None:
         """Run calls on the lane again, until more of them in a row were short."""
@@ -146,16 +130,35 @@ class WasmInstance(Instance):
         while self._job is None and self._queue:
             call = self._queue.popleft()
             if not call.done():
-                self._start(_Job(self._begin_of(call), call))
+                self._start(Job(self._begin_of(call), call))
 
-    def _start(self, job: _Job) -> None:
+    def _start(self, job: Job) -> None:
         self._job = job
         if job.guest is None and self._guest is not None:
             job.guest, job.halt = self._guest, self._guest.halt
+        if job.instant and self._finished(job):
+            return
         self._ticker.hold()
         self._lane.give(job)
 
-    def _work(self, job: _Job) -> object:
+    def _finished(self, job: Job) -> bool:
+        """Make the guest and do a first slice of a job here; say whether that was all."""
+        self._ticker.touch()
+        error: Exception | None = None
+        try:
+            job.guest = self._program.guest(job.halt)
+            job.steps = job.begin(job.guest)
+            next(job.steps)
+        except StopIteration:
+            pass
+        except Exception as raised:  # noqa: BLE001 - handed on
+            error = raised
+        else:
+            return False
+        self._done(job, None, error)
+        return True
+
+    def _work(self, job: Job) -> object:
         """Do a job to its end; on the lane's thread."""
         began = time.thread_time()
         try:
@@ -163,13 +166,13 @@ class WasmInstance(Instance):
             if guest is None:
                 job.guest = guest = self._program.guest(job.halt)
                 if self._initialized:
-                    _through(guest.initialize(self._config), job.halt)
-            return _through(job.steps if job.steps is not None else job.begin(guest), job.halt)
+                    through(guest.initialize(self._config), job.halt)
+            return through(job.steps if job.steps is not None else job.begin(guest), job.halt)
         finally:
             job.spent = time.thread_time() - began
             self._ticker.release()
 
-    def _done(self, job: _Job, result: Any, error: BaseException | None) -> None:
+    def _done(self, job: Job, result: Any, error: BaseException | None) -> None:
         """Settle what the lane has done; in the event loop's thread."""
         spoilt = error is not None and not isinstance(error, DevKitError)
         if job is not self._job:  # it was left behind
@@ -188,7 +191,7 @@ class WasmInstance(Instance):
             self._short = self._short + 1 if self._program.short and job.spent < _SHORT else 0
             if not call.done():
                 if error is None:
-                    call.set_result(_result(result, call.text))
+                    call.set_result(result_of(result, call.text))
                 else:
                     call.set_exception(error_of(error, self._plugin))
         elif job.answer is not None and not job.answer.done():
@@ -241,12 +244,12 @@ class WasmInstance(Instance):
         if self._job is not None and self._job.call is call:
             self._halt(self._job)
 
-    def _halt(self, job: _Job) -> None:
+    def _halt(self, job: Job) -> None:
         if not job.told:
             job.told = self._loop.time()
             job.halt.set()
 
-    def _leave(self, job: _Job) -> None:
+    def _leave(self, job: Job) -> None:
         """Go on without a thread that doesn't come back, as from a file system that hangs."""
         self._output.line("stderr", f"[a call did not stop within {_GRACE:g} s; its thread was left behind]")
         self._job = self._guest = None
@@ -262,7 +265,9 @@ class WasmInstance(Instance):
     # -- life
 
     async def initialize(self, seconds: float) -> None:
-        error = await self._perform(lambda guest: guest.initialize(self._config), seconds)
+        error = await self._perform(
+            lambda guest: guest.initialize(self._config), seconds, instant=self._program.instant
+        )
         if error is None:
             self._initialized = True
             return
@@ -279,7 +284,7 @@ class WasmInstance(Instance):
         )
 
     async def configure(self, config: Mapping[str, Any], seconds: float) -> bool:
-        wanted = _as_json(config)
+        wanted = as_json(config)
         error = await self._perform(lambda guest: guest.configure(wanted), seconds, wanted)
         if error is None:
             return True
@@ -289,18 +294,24 @@ class WasmInstance(Instance):
         raise ConfigError(message, code="plugin-config-refused", plugin=self._plugin)
 
     async def _perform(
-        self, begin: Callable[[Guest], Steps[None]], seconds: float, config: bytes | None = None
+        self,
+        begin: Callable[[Guest], Steps[None]],
+        seconds: float,
+        config: bytes | None = None,
+        *,
+        instant: bool = False,
     ) -> DevKitError | None:
         """Do something that is no call, within a time limit, and return what went wrong.
 
         It waits for the call that runs, and goes before those that wait.
         """
-        job = _Job(begin, answer=self._loop.create_future(), config=config)
+        job = Job(begin, answer=self._loop.create_future(), config=config, instant=instant)
         assert job.answer is not None
         self._before = job
         self._next()
         try:
-            await asyncio.wait({job.answer}, timeout=seconds)
+            if not job.answer.done():
+                await asyncio.wait({job.answer}, timeout=seconds)
         except asyncio.CancelledError:
             job.answer.cancel()
             if self._before is job:
@@ -357,35 +368,3 @@ class WasmInstance(Instance):
         self._deadlines.forget(self)
         self._discard()
         self._output.flush()
-
-
-def _as_json(config: Mapping[str, Any]) -> bytes:
-    return json.dumps(config, ensure_ascii=False).encode()
-
-
-def _through(steps: Steps[Any], halt: Halt) -> Any:
-    """Go through all steps, unless told to stop in between; return what they return."""
-    try:
-        while True:
-            if halt.is_set():
-                steps.throw(Halted())
-            next(steps)
-    except StopIteration as end:
-        return end.value
-    finally:
-        steps.close()
-
-
-def _result(data: Any, text: bool) -> Result:
-    """Return an answer as the caller gets it: text for a text, where it is one."""
-    if text and not data.isascii():
-        try:
-            data.decode()
-        except UnicodeDecodeError:
-            text = False
-    return Result(data, text)
-
-
-def _settle(call: PendingCall, result: Result) -> None:
-    if not call.done():
-        call.set_result(result)

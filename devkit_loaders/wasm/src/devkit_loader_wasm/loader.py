@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from devkit_core.api import Entry, Fit, Instance, Loader, LoadError, LoadRequest, Place, Problem, reach
-from devkit_loader_wasm.forms import examine, form_of
+from devkit_loader_wasm.forms import examine, form_of, problems
 
 if TYPE_CHECKING:
     import wasmtime
 
+    from devkit_loader_wasm.artefacts import Artefacts
     from devkit_loader_wasm.engine import Ticker
     from devkit_loader_wasm.output import Output
     from devkit_loader_wasm.program import Program
+    from devkit_loader_wasm.sections import Module
 
 __all__ = ["WasmLoader"]
 
@@ -34,6 +37,7 @@ class WasmLoader(Loader):
     confinement: Literal["runtime"] = "runtime"
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._engine: wasmtime.Engine | None = None
         self._ticker: Ticker | None = None
 
@@ -49,32 +53,58 @@ class WasmLoader(Loader):
 
         loop = asyncio.get_running_loop()
         output = Output(request.log, loop)
-        program = await loop.run_in_executor(None, self._program, request, output)
+        # importing wasmtime, reading and compiling take their time; what is kept of a module is there at once
+        program = self._kept(request, output) if self._engine is not None else None
+        if program is None:
+            program = await loop.run_in_executor(None, self._made, request, output)
         assert self._ticker is not None
         return WasmInstance(program, self._ticker, request)
 
-    def _program(self, request: LoadRequest, output: Output) -> Program:
-        """Read, examine, compile or fetch, and link a module; blocks."""
-        import wasmtime
+    def _kept(self, request: LoadRequest, output: Output) -> Program | None:
+        """Link a module from what is kept of it, None where nothing is."""
+        path = request.entry.path
+        found = _artefacts(request, output).find(self._running(), path)
+        if found is None:
+            return None
+        module, compiled = found
+        _refuse(request, problems(module, path, _functions(request)))
+        return self._link(request, output, module, compiled)
 
-        from devkit_loader_wasm.artefacts import Artefacts
-        from devkit_loader_wasm.engine import Ticker, configure
+    def _made(self, request: LoadRequest, output: Output) -> Program:
+        """Link a module that is read, examined, and compiled where nothing of it is kept; blocks."""
+        engine = self._running()
+        if (kept := self._kept(request, output)) is not None:
+            return kept
+        path = request.entry.path
+        source, mark = _read(path)
+        source = _module(source, request.entry)
+        module, found = examine(source, path, _functions(request))
+        _refuse(request, found)
+        artefacts = _artefacts(request, output)
+        compiled = artefacts.load(engine, source, mark, module, path, request.start_seconds)
+        return self._link(request, output, module, compiled)
+
+    def _running(self) -> wasmtime.Engine:
+        """Return the engine of all plugins; several threads may ask at once."""
+        with self._lock:
+            if self._engine is None:
+                import wasmtime
+
+                from devkit_loader_wasm.engine import Ticker, configure
+
+                engine = wasmtime.Engine(configure())
+                self._ticker = Ticker(engine)
+                self._engine = engine
+            return self._engine
+
+    def _link(
+        self, request: LoadRequest, output: Output, module: Module, compiled: wasmtime.Module
+    ) -> Program:
         from devkit_loader_wasm.program import Program
         from devkit_loader_wasm.system import System
 
-        def say(text: str) -> None:
-            output.line("stderr", f"[{text}]")
-
-        path = request.entry.path
-        source = _module(_read(path), request.entry)
-        functions = ("execute", *sorted(name for name in request.manifest.functions if name != "execute"))
-        module, problems = examine(source, path, functions[1:])
         form = form_of(module)
-        if problems or form is None:
-            first = problems[0]
-            raise LoadError(
-                first.message, code=first.code, place=first.place, hint=first.hint, plugin=request.id
-            )
+        assert form is not None
         allowed = reach(
             request.authority,
             folder=request.folder,
@@ -83,25 +113,20 @@ class WasmLoader(Loader):
             environment=request.manifest.runtime.env,
         )
         for note in allowed.notes:
-            say(note)
+            output.line("stderr", f"[{note}]")
         for right in sorted(map(str, request.authority.granted)):
             if right.startswith(("network:", "process:", "system:")):
-                say(f"{right} gives nothing here: WASI preview 1 has no call for it")
-        if self._engine is None:
-            self._engine = wasmtime.Engine(configure())
-            self._ticker = Ticker(self._engine)
-        artefacts = Artefacts(request.cache / self.name, say)
-        compiled = artefacts.load(self._engine, source, path, request.start_seconds)
+                output.line("stderr", f"[{right} gives nothing here: WASI preview 1 has no call for it]")
         return Program(
             request.id,
-            path,
+            request.entry.path,
             module,
             form,
             compiled,
-            self._engine,
-            System(module, allowed, path.name),
+            self._running(),
+            System(module, allowed, request.entry.path.name),
             output,
-            functions,
+            ("execute", *_functions(request)),
             request.payload_limit,
             request.limits.memory_mb,
         )
@@ -115,11 +140,34 @@ class WasmLoader(Loader):
         return examine(data, entry.path)[1]
 
 
-def _read(path: Path) -> bytes:
+def _functions(request: LoadRequest) -> list[str]:
+    """Return the names of the manifest's functions, but for `execute`."""
+    return sorted(name for name in request.manifest.functions if name != "execute")
+
+
+def _artefacts(request: LoadRequest, output: Output) -> Artefacts:
+    from devkit_loader_wasm.artefacts import Artefacts
+
+    return Artefacts(request.cache / WasmLoader.name, lambda text: output.line("stderr", f"[{text}]"))
+
+
+def _refuse(request: LoadRequest, found: Sequence[Problem]) -> None:
+    """Raise the first of what keeps a module from being run."""
+    for first in found:
+        raise LoadError(first.message, code=first.code, place=first.place, hint=first.hint, plugin=request.id)
+
+
+def _read(path: Path) -> tuple[bytes, str | None]:
+    """Return a file's bytes, and what they are known by where that is sure."""
+    from devkit_loader_wasm.seen import stamp
+
     try:
         with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size  # a larger number would be allocated as it is
-            source = file.read(min(size, _LARGEST) + 1)
+            facts = os.fstat(file.fileno())
+            mark = stamp(facts)  # before the bytes: they may change at any time
+            source = file.read(
+                min(facts.st_size, _LARGEST) + 1
+            )  # a larger number would be allocated as it is
     except OSError as error:
         raise LoadError(
             f"{path.name} can't be read: {error.strerror}",
@@ -130,7 +178,7 @@ def _read(path: Path) -> bytes:
         raise LoadError(
             f"{path.name} has over {_LARGEST:,} bytes", code="wasm-invalid", place=Place(str(path))
         )
-    return source
+    return source, mark
 
 
 def _module(source: bytes, entry: Entry) -> bytes:

@@ -84,6 +84,11 @@ class Program:
         """Whether calls may be short: they run in an instance that is there, and never wait."""
         return self.form is not Form.COMMAND and not self.system.waits
 
+    @property
+    def instant(self) -> bool:
+        """Whether an instance is made in a moment: none of the module's own code runs then."""
+        return self.short and not self.module.starts
+
     def guest(self, halt: Halt) -> Guest:
         """Return a fresh instance, which `halt` ends; runs the module's start function, in this thread.
 
