@@ -196,3 +196,33 @@ def test_parts_of_any_size_come_together_in_order(sizes):
         host.receive(encode(Kind.CHUNK, 0, 0, call.id, part))
     host.receive(encode(Kind.CHUNK, Flag.END, 0, call.id, b"last"))
     assert call.answer.data == b"first" + b"".join(parts) + b"last"
+
+
+def test_a_call_that_was_never_sent_can_not_be_begun():
+    host = Host()
+    calls = [Call() for _ in range(3)]
+    for call in calls:
+        host.connection.submit(call)
+    host.receive(encode(Kind.STARTED, 0, 0, 77))
+    assert len(host.broken) == 1
+    assert host.connection.leave() == (calls[:1], calls[1:])
+
+
+def test_a_pong_is_the_workers_own():
+    host = Host()
+    host.receive(encode(Kind.PONG, 0, 0, 1))
+    assert len(host.broken) == 1
+
+
+def test_a_worker_that_is_being_ended_is_sent_nothing_more():
+    host = Host()
+    calls = [Call() for _ in range(3)]
+    host.connection.submit(calls[0])
+    host.connection.hold()
+    sent = len(host.written)
+    for call in calls[1:]:
+        host.connection.submit(call)
+    host.receive(encode(Kind.RESULT, 3, 0, calls[0].id, b"late"))
+    assert calls[0].answer.data == b"late"
+    assert len(host.written) == sent
+    assert host.connection.leave() == ([], calls[1:])

@@ -7,6 +7,7 @@ rule that is broken ends the worker, never the host.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -121,7 +122,7 @@ class Connection:
         self.queued: deque[Waiting] = deque()
         self.abandoned: dict[int, float] = {}  # cancelled calls whose answer is still due, since when
         self.requests: HostRequests | None = None  # what the worker may ask of its host, and tell it
-        self._wire = 0
+        self._wire: float = 0
         self._sizes: dict[int, int] = {}
         self._coming: dict[int, _Coming] = {}
         self._started = 0
@@ -172,6 +173,10 @@ class Connection:
             call = self.queued.popleft()
             if not call.done():
                 self._send(call)
+
+    def hold(self) -> None:
+        """Send no further call: the worker is being ended, and the next one is to have them."""
+        self._wire = math.inf
 
     def cancel(self, call: Waiting, now: float) -> None:
         """Tell the worker that nobody waits for a call any more."""
@@ -265,6 +270,9 @@ class Connection:
         elif kind == _ERROR and number:
             self._failure(number, payload)
         elif kind == _STARTED:
+            if number not in self.sent and not flags & _END:
+                self._break(f"call {number} was begun, which is not in flight")
+                return
             self._started = max(self._started, number)
             self._final = bool(flags & _END)
         elif self.requests is not None and kind in self.requests.kinds:

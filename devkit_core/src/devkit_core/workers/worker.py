@@ -311,6 +311,8 @@ class Worker:
 
     def kill(self) -> None:
         """End the process at once."""
+        with self._channel.guard:
+            self._channel.connection.hold()
         if self.process is not None:
             self.process.kill()
 
