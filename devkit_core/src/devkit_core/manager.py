@@ -31,6 +31,7 @@ from devkit_core.model.types import Discovered, PluginHealth, PluginInfo
 from devkit_core.running.control import ControlServer
 from devkit_core.running.engine import Engine
 from devkit_core.running.handle import PluginHandle
+from devkit_core.running.host_services import Exposed
 from devkit_core.running.information import describe
 from devkit_core.running.mapping import IN_FLIGHT, Outcome
 from devkit_core.running.measurement import measure, total
@@ -81,6 +82,7 @@ class PluginManager:
         self.logs = Logs(self.places.state / "logs")
         self._settings = PluginSettings(self.places, given=plugin_values)
         self._sources = sources
+        self._exposed = Exposed()
         self._bus = Bus()
         self._roster = Roster(
             self.registry, self._order, read_manifest, self._supervise, self._bus, self.config.max_plugins
@@ -235,6 +237,14 @@ class PluginManager:
         """Run a loaded plugin over many inputs; see PluginHandle.map."""
         return self.handle(plugin).map(inputs, ordered=ordered, timeout=timeout, in_flight=in_flight)
 
+    def expose(self, name: str, function: Callable[[Any], Any], *, permission: str | None = None) -> None:
+        """Let plugins call a function of this host's, those that have `permission` where one is given.
+
+        It takes a value and returns one, JSON or bytes, in the event loop; it may be async. What it raises is
+        an error in the plugin: a DevKitError with its code, anything else as `host-function-failed`.
+        """
+        self._exposed.add(name, function, permission)
+
     # -- what happened
 
     def subscribe(
@@ -335,6 +345,8 @@ class PluginManager:
                 lambda folder: read_manifest(folder).manifest,
                 self._settings.read,
                 self._roster,
+                self.handle,
+                self._exposed,
                 stays=self._stays,
                 threads=self._threads,
             )

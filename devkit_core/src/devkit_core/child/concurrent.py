@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import mmap
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import frames
 from .frames import Frame, Reader, Wire, encode
 from .program import Broken, Program
 from .serve import Answers
+
+if TYPE_CHECKING:
+    from .async_hosting import AsyncHost
 
 __all__ = ["serve"]
 
@@ -25,6 +28,13 @@ class _Host(asyncio.BufferedProtocol):
         self.program = program
         self.reader = Reader()
         self.answers = Answers(self.send, path)
+        self.host: AsyncHost | None = None
+        if program.asks:
+            from .async_hosting import AsyncHost
+            from .devkit_plugin import join
+
+            self.host = AsyncHost(program)
+            join(self.host)
         self.tasks: dict[int, asyncio.Task[None]] = {}
         self.parts: dict[int, list[bytes]] = {}
         self.credit: dict[int, int] = {}
@@ -38,6 +48,8 @@ class _Host(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # a plugin's uvloop has the methods, not the class
+        if self.host is not None:
+            self.host.transport = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.ended.done():
@@ -81,12 +93,16 @@ class _Host(asyncio.BufferedProtocol):
             self.send(encode(frames.PONG, 0, 0, 0, payload))
         elif kind == frames.WELCOME:
             self.answers.welcome(payload)
+            if self.host is not None:
+                self.host.welcome(payload)
         elif kind == frames.INITIALIZE:
             self.spawn(0, self.lifecycle(self.program.start(payload)))
         elif kind == frames.CONFIGURE:
             self.spawn(0, self.lifecycle(self.program.change(payload)))
         elif kind == frames.SHUTDOWN:
             self.spawn(0, self.stop())
+        elif kind in (frames.HOST_RESULT, frames.HOST_ERROR) and self.host is not None:
+            self.host.answered(frame)
 
     def spawn(self, call: int, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -100,6 +116,8 @@ class _Host(asyncio.BufferedProtocol):
 
     async def run(self, call: int, function: int, payload: bytes, text: bool) -> None:
         try:
+            if self.host is not None:
+                self.host.enter(call)
             value = self.program.functions[function](payload, text)
             if hasattr(value, "__await__"):
                 value = await value

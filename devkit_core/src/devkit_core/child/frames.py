@@ -28,6 +28,7 @@ SPIN, NEAR = 60e-6, 150e-6
     STARTED,
     CONFIGURE,
 ) = range(1, 15)
+HOST_CALL, HOST_RESULT, HOST_ERROR, HOST_CANCEL, LOG, EVENT, PROGRESS = range(15, 22)
 TEXT, END, META, ITEM, STREAM = 1, 2, 4, 8, 16
 
 #: kind, flags, function, call, payload

@@ -7,7 +7,10 @@ import os
 import sys
 from collections.abc import Callable
 from types import CodeType, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .hosting import Host
 
 __all__ = ["Broken", "Program", "failure", "load"]
 
@@ -40,12 +43,16 @@ class Program:
         self.configures_first = False  # else configure comes after an initialize that takes none
         self.shutdown: Callable[[], Any] | None = None
         self.concurrent = False
+        self.asks = False  # whether it may use the host, by `devkit_plugin`
+        self.host: Host | None = None
 
     @property
     def features(self) -> list[str]:
-        """What of the settings it takes: `config` at the start, `configure` when they change."""
-        takes = {"config": self.configured or self.configure, "configure": self.configure}
-        return [name for name, there in takes.items() if there]
+        """What it takes of the settings, at the start and when they change, and what it may use of the host."""
+        changing = self.configure or (self.asks and not self.configured)
+        takes = {"config": self.configured or changing, "configure": changing}
+        uses = ["host-call", "log", "event", "progress"] if self.asks else []
+        return [*(name for name, there in takes.items() if there), *uses]
 
     def start(self, payload: bytes) -> Callable[[], Any] | None:
         """Return what an INITIALIZE frame runs."""
@@ -107,8 +114,11 @@ def load(path: str, names: list[str]) -> Program:
                 f"{os.path.basename(path)} has no function `execute`",
                 "define `def execute(input: str) -> str`, or answer `plugin.py execute INPUT`",
             )
-        return _script(path, code, tree, names)
-    return _module(path, code, names)
+        program = _script(path, code, tree, names)
+    else:
+        program = _module(path, code, names)
+    program.asks = b"devkit_plugin" in source or "devkit_plugin" in sys.modules
+    return program
 
 
 def _module(path: str, code: CodeType, names: list[str]) -> Program:

@@ -145,6 +145,8 @@ class _Serial:
             self.wire.send(encode(frames.PONG, 0, 0, 0, payload))
         elif kind == frames.WELCOME:
             self.answers.welcome(payload)
+            if self.program.host is not None:
+                self.program.host.welcome(payload)
         elif kind == frames.INITIALIZE:
             self.lifecycle(self.program.start(payload))
         elif kind == frames.CONFIGURE:
@@ -239,6 +241,11 @@ def serve(wire: Wire, program: Program, path: str, page: mmap.mmap) -> None:
     """
     wire.send(hello(program))
     try:
+        if program.asks and not program.concurrent:
+            from .devkit_plugin import join
+            from .hosting import BlockingHost
+
+            join(BlockingHost(program, wire, lambda: _NUMBER.unpack_from(page)[0]))
         if program.concurrent:
             from . import concurrent
 

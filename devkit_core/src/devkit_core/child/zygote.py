@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import importlib.abc
 import importlib.util
 import json
 import mmap
@@ -19,6 +20,7 @@ import os
 import signal
 import socket
 import sys
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
@@ -189,6 +191,7 @@ def worker(request: dict[str, Any], descriptors: list[int]) -> int:
         gc.enable()
         sys.path.insert(0, request["folder"])
         sys.path.extend(request["path"])  # never by `site`, which would run their .pth files
+        sys.meta_path.append(Offered())
         program = PROGRAM.load(request)
     except BaseException as error:  # any failure is told, and nothing runs
         refuse(wire, error, path)
@@ -232,6 +235,19 @@ def refuse(wire: Any, error: BaseException, path: str) -> None:
         wire.send(part("frames").encode(part("frames").ERROR, 0, 0, 0, json.dumps(body).encode()))
     except (OSError, part("frames").Gone):
         pass
+
+
+class Offered(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds `devkit_plugin`, by which plugins reach their host, where they have none of that name."""
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        return importlib.util.spec_from_loader(fullname, self) if fullname == "devkit_plugin" else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return part(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing more: it has been made."""
 
 
 class Loading:

@@ -21,6 +21,7 @@ _MEANINGS = {
     ("process", "spawn"): "start other programs, which get the same rights",
     ("environment", "read"): "read the language, time zone, terminal and user name from the environment",
     ("system", "info"): "read facts about this machine, as its processors and memory",
+    ("plugin", "call"): "call any other plugin that is loaded",
 }
 _SCOPED = {
     ("filesystem", "read"): "read {} and what is below",
@@ -28,6 +29,7 @@ _SCOPED = {
     ("filesystem", "read-write"): "read and write {} and what is below",
     ("network", "connect"): "connect to {}",
     ("environment", "read"): "read the environment variable {}",
+    ("plugin", "call"): "call the plugin {}",
 }
 _RIGHTS = {
     ("filesystem", "read"): ("files-read",),
@@ -52,6 +54,8 @@ def enforced_by(permission: Permission, enforcement: Enforcement) -> str | None:
         return None
     if permission.domain == "environment":
         return "an environment built from nothing"
+    if permission.domain == "plugin":
+        return "the host, which makes the call"
     rights = _RIGHTS.get((permission.domain, permission.action), ("network",))
     means = [enforcement.by.get(right) for right in rights]
     if not all(means):

@@ -39,6 +39,9 @@ class EventKind(enum.StrEnum):
     RELOAD_FAILED = "reload-failed"
     WATCH_STARTED = "watch-started"
     WATCH_STOPPED = "watch-stopped"
+    #: what a plugin itself tells
+    PLUGIN_EVENT = "plugin-event"
+    PLUGIN_PROGRESS = "plugin-progress"
     #: said to one subscriber, in the place of events that it was too slow for
     EVENTS_MISSED = "events-missed"
 
@@ -187,7 +190,8 @@ class Bus:
         """Tell everyone who listens; never raises, never waits. `data` is JSON-ready."""
         self.published += 1
         event = PluginEvent(kind, plugin, data, self.published, self._clock())
-        self._recent.append(event)
+        if kind is not EventKind.PLUGIN_PROGRESS:  # which is worth nothing later
+            self._recent.append(event)
         for subscription in tuple(self._subscriptions):
             subscription.offer(event)
         self._untold.append(event)

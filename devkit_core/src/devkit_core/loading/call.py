@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from typing import TYPE_CHECKING
+
 from devkit_core.protocol.messages import Result
+
+if TYPE_CHECKING:
+    from devkit_core.workers.host_calls import Link
 
 __all__ = ["Call", "Result"]
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call on its way to a plugin: `data` is its input, UTF-8 where `text`; `timeout` is in seconds."""
+    """A call on its way to a plugin: `data` is its input, UTF-8 where `text`; `timeout` is in seconds.
+
+    `link` is there where another plugin calls.
+    """
 
     plugin: str
     function: str
     data: bytes
     text: bool
     timeout: float | None
+    link: Link | None = None

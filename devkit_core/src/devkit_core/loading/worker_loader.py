@@ -126,6 +126,7 @@ class WorkerLoader(Loader):
             request.ended,
             threads=request.threads,
             usage=Usage(request.id, request.scratch, request.limits.scratch_mb, request.limits.threads),
+            services=request.services,
         )
         try:
             await worker.start(

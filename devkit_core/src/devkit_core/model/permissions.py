@@ -35,6 +35,7 @@ KNOWN: dict[tuple[str, str], str] = {
     ("process", "spawn"): "",
     ("environment", "read"): "variable?",
     ("system", "info"): "",
+    ("plugin", "call"): "plugin?",
 }
 _PARTS = {
     ("filesystem", "read-write"): (("filesystem", "read"), ("filesystem", "write")),
@@ -60,6 +61,7 @@ _DOMAINS = frozenset(domain for domain, _ in KNOWN)
 _ROOTS = ("$PLUGIN", "$CWD", "$SCRATCH")
 _LONGEST = 1024
 _CUSTOM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/@+=:-]*")
+_PLUGIN = re.compile(r"[a-z0-9-]{1,64}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?")
 
@@ -125,6 +127,13 @@ class Scope:
         if len(host) > 253 or not _HOST.fullmatch(host):
             raise ValueError("the host is a name, an IPv4 address or an IPv6 address in brackets")
         return f"{host.rstrip('.')}:{int(port)}"
+
+    @staticmethod
+    def plugin(text: str) -> str:
+        """Return the id of a plugin."""
+        if not _PLUGIN.fullmatch(text):
+            raise ValueError("a plugin's id is lower-case letters, digits and hyphens, at most 64")
+        return text
 
     @staticmethod
     def variable(text: str) -> str:
@@ -204,7 +213,7 @@ def parse_permission(text: str) -> Permission:
         raise _invalid(f"a permission has at most {_LONGEST} characters, this one has {len(text)}")
     if not text.isprintable():
         raise _invalid(f"the permission {text[:80]!r} has characters that can't be shown")
-    word, equals, scope = text.strip().partition("=")
+    word, equals, scope = re.sub(r"^(plugin:call):", r"\1=", text.strip()).partition("=")
     name = _name(word)
     if name is None:
         return _custom(text.strip())
@@ -255,7 +264,7 @@ def _custom(text: str) -> Permission:
 def _part_covers(mine: Permission, other: Permission) -> bool:
     if (mine.domain, mine.action) != (other.domain, other.action):
         return False
-    if mine.scope == other.scope:
+    if mine.scope == other.scope or (mine.domain == "plugin" and mine.scope is None):
         return True
     if mine.domain != "filesystem" or other.scope is None:
         return False

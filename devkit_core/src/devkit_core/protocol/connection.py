@@ -25,6 +25,7 @@ from devkit_core.protocol.frames import (
 )
 from devkit_core.protocol.handshake import STREAM_WINDOW
 from devkit_core.protocol.host_calls import HostRequests
+from devkit_core.protocol.host_calls import HostRequests
 from devkit_core.protocol.messages import Failure, Result, read_failure
 
 __all__ = ["Connection", "Waiting"]
@@ -121,6 +122,7 @@ class Connection:
         self.sent: dict[int, Waiting] = {}  # in the order they were sent
         self.queued: deque[Waiting] = deque()
         self.abandoned: dict[int, float] = {}  # cancelled calls whose answer is still due, since when
+        self.requests: HostRequests | None = None  # what the worker may ask of its host, and tell it
         self.requests: HostRequests | None = None  # what the worker may ask of its host, and tell it
         self._wire: float = 0
         self._sizes: dict[int, int] = {}

@@ -37,6 +37,13 @@ class Kind(enum.IntEnum):
     CREDIT = 12
     STARTED = 13
     CONFIGURE = 14
+    HOST_CALL = 15
+    HOST_RESULT = 16
+    HOST_ERROR = 17
+    HOST_CANCEL = 18
+    LOG = 19
+    EVENT = 20
+    PROGRESS = 21
 
 
 class Flag(enum.IntFlag):

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from devkit_core.protocol import host_calls
 from devkit_core.protocol.frames import FRAME_PAYLOAD, FrameError, Kind, encode
 from devkit_core.protocol.messages import Hello
 
@@ -13,16 +14,19 @@ __all__ = ["FEATURES", "STREAM_WINDOW", "VERSION", "agree", "configure", "initia
 
 VERSION = 1
 #: what this host can do; what both name is used
-FEATURES = frozenset({"chunk", "credit", "started", "config", "configure"})
+FEATURES = frozenset({"chunk", "credit", "started", "config", "configure", *host_calls.FEATURES})
 #: bytes of a stream that a worker may send before it waits for credit
 STREAM_WINDOW = 1 << 20
 
 
-def agree(hello: Hello) -> frozenset[str]:
-    """Return the features that both ends have; raises FrameError where the version is not ours."""
+def agree(hello: Hello, *, asking: bool = False) -> frozenset[str]:
+    """Return the features that both ends have; raises FrameError where the version is not ours.
+
+    `asking` says that there is somebody who answers what the worker asks of its host.
+    """
     if hello.protocol != VERSION:
         raise FrameError(f"protocol version {hello.protocol}; this host speaks {VERSION}")
-    return FEATURES & hello.features
+    return FEATURES & hello.features - (frozenset() if asking else host_calls.FEATURES.keys())
 
 
 def welcome(features: frozenset[str], payload_limit: int) -> bytes:
@@ -33,6 +37,7 @@ def welcome(features: frozenset[str], payload_limit: int) -> bytes:
         "frame": FRAME_PAYLOAD,
         "payload": payload_limit,
         "window": STREAM_WINDOW,
+        "calls": host_calls.CALLS,
     }
     return encode(Kind.WELCOME, payload=json.dumps(body, separators=(",", ":")).encode())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from devkit_core.model.manifest import Manifest
 from devkit_core.model.plugin_config import PluginConfig
 from devkit_core.model.types import Discovered
 from devkit_core.running.blueprints import Blueprint, Blueprints
+from devkit_core.running.host_services import Exposed, HostServices
 from devkit_core.running.reload import HotReload, ReloadSettings
 from devkit_core.running.roster import Roster
 from devkit_core.running.scratch import ScratchRoot
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from devkit_core.config.places import Places
     from devkit_core.config.schema import PluginSystemConfig
     from devkit_core.hooks.extensions import Extensions
+    from devkit_core.running.handle import PluginHandle
 
 __all__ = ["Engine"]
 
@@ -32,6 +35,7 @@ __all__ = ["Engine"]
 class Engine:
     """The parts that supervisors share: deadlines, blueprints, scratch folders, hot reload.
 
+    `handle` returns that of a loaded plugin, `exposed` are the host's functions that plugins may call;
     `found` returns what is known of a plugin when its files are read; `stays` says that the host runs on
     and doesn't end with one command, so that changed files matter; `threads`
     that calls come from other threads than the event loop's.
@@ -48,6 +52,8 @@ class Engine:
         read: Callable[[Path], Manifest],
         settings: Callable[[Manifest], PluginConfig],
         roster: Roster,
+        handle: Callable[[str], PluginHandle],
+        exposed: Exposed,
         *,
         stays: bool,
         threads: bool,
@@ -61,6 +67,7 @@ class Engine:
         self._blueprints = Blueprints(
             config, extensions, state, self._deadlines, logs, places.cache, read, settings, threads=threads
         )
+        self._services = HostServices(roster, handle, exposed, bus, logs, places.data)
         self.wrappers = extensions.call_wrappers()
         self._reload: HotReload | None = None
         if stays and config.hot_reload and available():
@@ -74,7 +81,10 @@ class Engine:
         """Return a supervisor that reads the plugin from where `found` says it is, each time it starts it."""
 
         def read() -> Blueprint:
-            return self._blueprints.reader(found(plugin))()
+            blueprint = self._blueprints.reader(found(plugin))()
+            services = self._services.of(plugin, blueprint.folder, blueprint.authority)
+            request = blueprint.request
+            return replace(blueprint, request=lambda *start: replace(request(*start), services=services))
 
         return Supervisor(plugin, read, self._bus, self._scratch.path)
 
@@ -85,6 +95,7 @@ class Engine:
                 await self._reload.close()
             await self._roster.close()
         finally:
+            await self._services.close()
             self._deadlines.close()
             self._extensions.users -= 1
             if not self._extensions.users:  # another host may run its plugins by the same loaders

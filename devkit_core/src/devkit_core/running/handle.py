@@ -23,6 +23,7 @@ from devkit_core.model.types import PluginInfo
 from devkit_core.running import functions
 from devkit_core.running.mapping import IN_FLIGHT, Outcome, map_calls
 from devkit_core.running.supervisor import Supervisor
+from devkit_core.workers.host_calls import Link
 from devkit_core.workers.pending import PendingCall, StreamingCall
 
 __all__ = ["PluginHandle"]
@@ -167,11 +168,17 @@ class PluginHandle:
         known = self._contracts()
         return function != "execute" or (known is not None and known.describes(function))
 
+    async def relay(self, function: str, data: bytes, text: bool, timeout: float, link: Link) -> Result:
+        """Run a function as `call` does, for another plugin that asked for it."""
+        if len(data) > self.payload_limit:
+            raise self._too_large(len(data))
+        return (await self._checked(function, data, text, timeout, link))[0]
+
     async def _checked(
-        self, function: str, data: bytes, text: bool, timeout: float | None
+        self, function: str, data: bytes, text: bool, timeout: float | None, link: Link | None = None
     ) -> tuple[Result, Any]:
         """Return a function's answer, and its value where checking it took reading it."""
-        request = Call(self.id, function, data, text, timeout)
+        request = Call(self.id, function, data, text, timeout, link)
         if get_running_loop() is not self._loop:
             raise self._elsewhere()
         known = self._contracts()
@@ -251,6 +258,7 @@ class PluginHandle:
         seconds = supervisor.timeout if request.timeout is None else self._seconds(request.timeout)
         number = supervisor.number(request.function)
         call = PendingCall(self.id, number, request.data, request.text, seconds, self._loop, supervisor.tally)
+        call.link = request.link
         supervisor.submit(call)
         return await call
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from devkit_core.protocol.messages import Failure, Result
 from devkit_core.workers.pending import PendingCall, StreamingCall
+
+if TYPE_CHECKING:
+    from devkit_core.workers.host_calls import Link
 
 __all__ = ["Carried"]
 
@@ -26,6 +30,10 @@ class Carried:
         self.streams = isinstance(call, StreamingCall)
         self.loop = loop
         self.forget = forget
+
+    @property
+    def link(self) -> Link | None:
+        return self.call.link
 
     @property
     def deadline(self) -> float:

@@ -23,6 +23,7 @@ __all__ = ["LoopChannel"]
 
 _TIMEOUT = struct.pack("ll", 0, int(TICK * 1_000_000))
 _NOW = socket.MSG_DONTWAIT
+_QUIET = 0.1  # seconds between a thread's reading and the loop's listening
 
 
 class LoopChannel:
@@ -57,6 +58,7 @@ class LoopChannel:
         self._followers: dict[Waiter, None] = {}
         self._carried: dict[PendingCall, Carried] = {}
         self._due = False  # an answer to a control frame
+        self._listening = False  # for what the worker says unasked
         self._reading = self._writing = False  # the loop
         self._wanted = False  # the loop asks the leader to say when it leaves
         self._over = self._left = self._told = False
@@ -104,6 +106,32 @@ class LoopChannel:
             self._due = True
             self._out.write(frame)
         self._attend()
+
+    def soon(self, function: Callable[..., object], *arguments: object) -> None:
+        """Call something in the loop's thread, behind the answers that came before."""
+        self._loop.call_soon_threadsafe(function, *arguments)
+
+    def reply(self, frame: bytes) -> None:
+        """Write part of an answer to what the worker asked."""
+        with self.guard:
+            self._out.write(frame)
+        self._attend()
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the worker has not taken yet."""
+        return len(self._kept)
+
+    def listen(self) -> None:
+        """Read also while no call is on its way: soon after the last one, so that calls are no slower."""
+        with self.guard:
+            if self._over:
+                return
+            if self._leader is None:
+                self._listening = True
+        self._attend()
+        if not self._listening:
+            self._loop.call_later(_QUIET, self.listen)
 
     def _forget(self, call: PendingCall) -> None:
         self._carried.pop(call, None)
@@ -156,7 +184,7 @@ class LoopChannel:
         """Read and write in the loop, where something of its own is due and no thread leads."""
         with self.guard:
             self._write_on()
-            if self._over or self._reading or not (self._due or self.busy):
+            if self._over or self._reading or not (self._due or self.busy or self._listening):
                 return
             if self._leader is not None:
                 self._wanted = True
@@ -174,6 +202,9 @@ class LoopChannel:
             if self._leader is not None:
                 self._wanted = True
                 self._stop_reading()
+                if self._listening:
+                    self._listening = False
+                    self._loop.call_later(_QUIET, self.listen)
                 return
             try:
                 count = self._receive(self.connection.get_buffer(0), 0, _NOW)
@@ -186,7 +217,7 @@ class LoopChannel:
             else:
                 self._end()
             self._write_on()
-            if not (self._due or self.busy):
+            if not (self._due or self.busy or self._listening):
                 self._stop_reading()
 
     def _write_on(self) -> None:

@@ -21,6 +21,7 @@ from devkit_core.protocol.messages import Failure, Result
 
 if TYPE_CHECKING:
     from devkit_core.events.stats import Tally
+    from devkit_core.workers.host_calls import Link
 
 __all__ = ["PendingCall", "StreamingCall", "from_failure"]
 
@@ -41,6 +42,7 @@ class PendingCall:
     streams = False
     id = 0
     attempts = 0
+    link: Link | None = None  # where another plugin made it
     abandon: Callable[[PendingCall], None] | None = None
     notify: Callable[[], object] | None = None
     answer: Result | None = None

@@ -17,7 +17,6 @@ from devkit_core.errors import (
     DevKitError,
     InitializeFailed,
     LoadError,
-    PermissionDenied,
     WorkerCrashed,
 )
 from devkit_core.protocol.frames import FrameError, Kind, encode
@@ -27,8 +26,10 @@ from devkit_core.workers.blocking_channel import BlockingChannel
 from devkit_core.workers.channel import Channel
 from devkit_core.workers.deadlines import Deadlines
 from devkit_core.workers.death import death
+from devkit_core.workers.host_calls import HostCalls, Services
 from devkit_core.workers.output import Output
 from devkit_core.workers.pending import PendingCall
+from devkit_core.workers.starting import failed_start
 from devkit_core.workers.usage import Usage
 from devkit_core.workers.zygote import Process, Zygote
 
@@ -60,6 +61,7 @@ class Worker:
         *,
         threads: bool = False,
         usage: Usage | None = None,
+        services: Services | None = None,
     ) -> None:
         self.plugin = plugin
         self.process: Process | None = None
@@ -78,6 +80,8 @@ class Worker:
         self._outputs: list[Output] = []
         self._page: mmap.mmap | None = None  # where a Python worker notes the call it begins
         self._usage = usage
+        self._services = services
+        self._host_calls: HostCalls | None = None
         self._over: DevKitError | None = None  # the limit that it was ended for
         self._closing = False
         self._head = (0, 0.0)  # the oldest unanswered call, and since when it is that
@@ -100,7 +104,7 @@ class Worker:
             raise
         try:
             self.hello = read_hello(payload)
-            features = agree(self.hello)
+            features = agree(self.hello, asking=self._services is not None)
         except FrameError as broken:
             await self.close()
             raise LoadError(
@@ -109,6 +113,8 @@ class Worker:
                 plugin=self.plugin,
             ) from None
         self._channel.connection.concurrency = self.hello.concurrency
+        if self._services is not None:
+            self._host_calls = HostCalls(self.plugin, self._services, self._channel, features, self._limit)
         self._channel.send(welcome(features, self._limit))
         return self.hello
 
@@ -238,22 +244,7 @@ class Worker:
         await self.close()
         if stage == "shutdown":
             raise error
-        raise self._load_error(error, stage) from None
-
-    def _load_error(self, error: DevKitError, stage: str) -> DevKitError:
-        if isinstance(error, (LoadError, PermissionDenied)):
-            return error
-        if stage == "initialize":
-            kind: type[LoadError] = InitializeFailed
-            code = "initialize-timeout" if isinstance(error, CallTimeout) else "initialize-failed"
-        else:
-            kind, code = LoadError, error.code if error.code == "entry-function-missing" else "load-failed"
-        message = error.message
-        if stage == "initialize" and not isinstance(error, CallTimeout):
-            message = f"initialize of `{self.plugin}` failed: {message}"
-        built = kind(message, code=code, hint=error.hint, plugin=self.plugin)
-        built.traceback = getattr(error, "traceback", None)  # type: ignore[attr-defined]
-        return built
+        raise failed_start(self.plugin, error, stage) from None
 
     # -- calls
 
@@ -343,6 +334,8 @@ class Worker:
             raise FrameError(f"a frame of kind {kind} where {Kind(wanted).name.lower()} was due")
 
     def _lost(self, broken: str | None) -> None:
+        if self._host_calls is not None:
+            self._host_calls.close()
         self._finishing = self._loop.create_task(self._finish(broken))
 
     async def _finish(self, broken: str | None) -> None:

@@ -1,0 +1,152 @@
+"""What a worker may ask of its host, as frames."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from devkit_core.protocol.connection import Connection
+from devkit_core.protocol.frames import Flag, FrameError, Kind, encode
+from devkit_core.protocol.host_calls import (
+    CALLS,
+    FEATURES,
+    Abandoned,
+    HostCall,
+    HostRequests,
+    LogSaid,
+    NamedEvent,
+    ProgressMade,
+    answer,
+)
+
+VECTORS = json.loads((Path(__file__).parents[2] / "sdk/vectors/frames.json").read_text())
+ALL = frozenset(FEATURES)
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def requests(limit=1 << 20, features=ALL, clock=None):
+    said = []
+    return HostRequests(features, limit, said.append, clock or Clock()), said
+
+
+def call(name="store.get", **more):
+    head = json.dumps({"name": name, **more}).encode()
+    return len(head).to_bytes(2, "big") + head
+
+
+@pytest.mark.parametrize(
+    "vector", VECTORS["violations from a worker that may ask its host"], ids=lambda v: v["name"]
+)
+def test_the_host_refuses_it(vector):
+    broken = []
+    connection = Connection(lambda data: None, broken.append, lambda kind, data: None, 1 << 20)
+    connection.requests, _ = requests()
+    data = bytes.fromhex(vector["bytes"])
+    while data and not broken:
+        room = connection.get_buffer(-1)
+        count = min(len(room), len(data))
+        room[:count] = data[:count]
+        data = data[count:]
+        connection.received(count)
+    assert len(broken) == 1
+
+
+def test_the_vectors_are_read():
+    host, said = requests()
+    for vector in VECTORS["frames"]:
+        if Kind[vector["kind"]] in host.kinds:
+            payload = bytes.fromhex(vector["payload"])
+            host.frame(Kind[vector["kind"]], vector["flags"], vector["call"], payload)
+    assert said == [
+        HostCall(1, "store.get", 6, {"key": "seen"}, b"", True),
+        HostCall(2, "store.set", 0, {"key": "a"}, b"[1]", True),
+        HostCall(3, "plugin.call", 6, {"plugin": "other", "function": "execute"}, b"first last", True),
+        Abandoned(1),
+        LogSaid("warning", "slow", {"seconds": 2.5}),
+        NamedEvent("indexed", {"files": 12}),
+        ProgressMade(3, 12, "reading"),
+        ProgressMade(3, None, ""),
+    ]
+
+
+def test_only_what_was_agreed_is_taken():
+    assert requests(features=frozenset({"log"}))[0].kinds == {Kind.LOG}
+    assert requests(features=frozenset())[0].kinds == frozenset()
+
+
+def test_an_answer_frees_what_a_call_took():
+    host, _ = requests(limit=1000)
+    for number in range(1, CALLS + 1):
+        host.frame(Kind.HOST_CALL, Flag.END, number, call() + b"x" * 10)
+    with pytest.raises(FrameError):
+        host.frame(Kind.HOST_CALL, Flag.END, 99, call())
+    for number in range(1, CALLS + 1):
+        host.answered(number)
+    host.frame(Kind.HOST_CALL, Flag.END, 99, call() + b"x" * 1000)
+    with pytest.raises(FrameError, match="1,000 bytes"):
+        host.frame(Kind.HOST_CALL, Flag.END, 100, call() + b"x")
+
+
+def test_a_call_that_is_not_whole_counts_too():
+    host, said = requests(limit=100)
+    host.frame(Kind.HOST_CALL, 0, 1, call() + b"x" * 60)
+    with pytest.raises(FrameError):
+        host.frame(Kind.HOST_CALL, 0, 1, b"x" * 60)
+    assert said == []
+
+
+def test_what_comes_too_fast_is_left_out_and_counted():
+    clock = Clock()
+    host, said = requests(clock=clock)
+    line = json.dumps({"message": "x" * 60_000}).encode()
+    for _ in range(100):
+        host.frame(Kind.LOG, 0, 0, line)
+    assert len(said) == 17
+    clock.now += 1
+    host.frame(Kind.EVENT, 0, 0, b'{"name":"a"}')
+    assert said[-1] == NamedEvent("a", {}, left_out=83)
+
+
+def test_small_messages_are_bounded_too():
+    host, said = requests()
+    for _ in range(10_000):
+        host.frame(Kind.PROGRESS, 0, 0, b'{"done":1}')
+    assert len(said) == 4096
+
+
+@given(st.binary(max_size=3_000_000), st.booleans())
+def test_answers_are_cut_into_frames(data, text):
+    frames = list(answer(7, data, text))
+    assert all(len(frame) <= (1 << 20) + 12 for frame in frames)
+    assert b"".join(frame[12:] for frame in frames) == data
+    ends = [bool(frame[5] & Flag.END) for frame in frames]
+    assert ends == [False] * (len(frames) - 1) + [True]
+    assert encode(Kind.HOST_RESULT)[4] == frames[0][4]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([15, 18, 19, 20, 21]),
+            st.integers(0, 63),
+            st.integers(0, 70),
+            st.binary(max_size=64) | st.just(call()) | st.just(b'{"done":1,"message":"","name":"a"}'),
+        ),
+        max_size=80,
+    )
+)
+def test_whatever_comes_only_frame_errors_leave(frames):
+    host, _ = requests(limit=2000)
+    for kind, flags, number, payload in frames:
+        try:
+            host.frame(kind, flags, number, payload)
+        except FrameError:
+            break
