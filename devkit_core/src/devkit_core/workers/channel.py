@@ -69,19 +69,6 @@ class Channel(asyncio.BufferedProtocol):
         """Write a control frame."""
         self._write(frame)
 
-    def reply(self, frame: bytes) -> None:
-        """Write part of an answer to what the worker asked."""
-        self._write(frame)
-
-    @property
-    def unsent(self) -> int:
-        """Bytes that the worker has not taken yet."""
-        waiting = self.transport.get_write_buffer_size() if self.transport is not None else 0
-        return waiting + sum(map(len, self._out))
-
-    def listen(self) -> None:
-        """Read also while no call is on its way, which the event loop does anyhow."""
-
     def soon(self, function: Callable[..., object], *arguments: object) -> None:
         """Call something in the loop's thread, behind the answers that came before."""
         self._loop.call_soon(function, *arguments)
