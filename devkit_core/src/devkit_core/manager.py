@@ -319,12 +319,28 @@ class PluginManager:
     # -- inside
 
     def _order(self, wanted: Sequence[str]) -> Order:
-        usable = [f for f in self.registry if f.error is None and f.shadowed_by is None]
+        usable = {
+            f.id: (f.manifest, str(f.folder))
+            for f in self.registry
+            if f.manifest is not None and f.error is None and f.shadowed_by is None
+        }
+        near: dict[str, tuple[Manifest, str]] = {}
+        waiting = list(wanted)
+        while waiting:
+            each = waiting.pop()
+            if each in usable and each not in near:
+                near[each] = usable[each]
+                waiting += [need.id for need in usable[each][0].dependencies]
+        plan = self._plan(wanted, near)
+        # only what goes wrong takes a look at all that there is, to say what was meant
+        return self._plan(wanted, usable) if plan.failures else plan
+
+    def _plan(self, wanted: Sequence[str], among: Mapping[str, tuple[Manifest, str]]) -> Order:
         # asking for runtimes may start programs, as `node --version`
-        needed = any(f.manifest.dependencies for f in usable if f.manifest is not None)
+        needed = any(manifest.dependencies for manifest, _ in among.values())
         return order(
             wanted,
-            [available(f.manifest, str(f.folder)) for f in usable if f.manifest is not None],
+            [available(manifest, place) for manifest, place in among.values()],
             self.extensions.runtimes() if needed else {},
             __version__,
             unusable={f.id: f.error.message for f in self.registry if f.error is not None},

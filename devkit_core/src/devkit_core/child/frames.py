@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import socket
 from collections.abc import Iterator
 from struct import Struct
@@ -35,6 +36,11 @@ TEXT, END, META, ITEM, STREAM = 1, 2, 4, 8, 16
 Frame = tuple[int, int, int, int, bytes]
 
 
+def _buffer() -> mmap.mmap:
+    """Return memory that takes up none until it is written to: small calls need little of it."""
+    return mmap.mmap(-1, BUFFER, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+
+
 class Reader:
     """Cuts a byte stream into frames; the host is trusted to keep the rules.
 
@@ -42,7 +48,7 @@ class Reader:
     """
 
     def __init__(self) -> None:
-        self.buffer = bytearray(BUFFER)
+        self.buffer: mmap.mmap | bytearray = _buffer()
         self.view = memoryview(self.buffer)
         self.have = 0
 
@@ -70,7 +76,7 @@ class Reader:
             self.view = memoryview(self.buffer)
             self.view[:rest] = view[at:have]
         elif not rest and len(buffer) > BUFFER:
-            self.buffer = bytearray(BUFFER)
+            self.buffer = _buffer()
             self.view = memoryview(self.buffer)
         elif rest and at:
             view[:rest] = view[at:have]

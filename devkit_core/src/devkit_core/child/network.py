@@ -30,6 +30,11 @@ _NO_NETWORK = "this plugin has no network: it needs network:https, network:http 
 _ONLY_TCP = "this plugin's network is TCP connections to what it was granted; no other sockets"
 
 
+_PLAIN: dict[Any, dict[str, Any]] = {
+    socket: {name: getattr(socket, name) for name in ("getaddrinfo", "gethostbyname")},
+    socket.socket: {"__init__": socket.socket.__init__},
+}
+
 # what the host said, and the descriptor that came with it
 Answer = tuple[dict[str, Any], int | None]
 
@@ -138,6 +143,7 @@ class Network:
 
 def install(fd: int) -> None:
     """Make this process connect through the broker whose channel is `fd`; called once, before the plugin."""
+    uninstall()
     network = Network(fd)
 
     def connect(self: socket.socket, address: Any, /) -> None:
@@ -165,8 +171,18 @@ def install(fd: int) -> None:
     _explain(_ONLY_TCP)
 
 
+def uninstall() -> None:
+    """Undo `install_denied`."""
+    for holder, names in _PLAIN.items():
+        for name, plain in names.items():
+            setattr(holder, name, plain)
+
+
 def install_denied() -> None:
-    """Make a refused socket say which permission it needs; the kernel refuses it in any case."""
+    """Make a refused socket say which permission it needs; the kernel refuses it in any case.
+
+    Called in the zygote, since nearly every worker needs it and what a worker changes is memory of its own.
+    """
 
     def refused(*_arguments: Any, **_more: Any) -> NoReturn:
         raise PermissionError(errno.EPERM, _NO_NETWORK)

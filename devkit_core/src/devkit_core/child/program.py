@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .hosting import Host
 
-__all__ = ["Broken", "Program", "failure", "load"]
+__all__ = ["Broken", "Program", "failure", "load", "module"]
 
+_OPTIMIZED = 0x1  # CO_OPTIMIZED: a function's code, not a class's
 _ASYNC = 0x80 | 0x200  # CO_COROUTINE, CO_ASYNC_GENERATOR
 _TAIL = 16 * 1024  # of a script's stderr that its error shows
 
@@ -103,32 +104,32 @@ def load(path: str, names: list[str]) -> Program:
 
     A file that binds no `execute` but reads its command line is run as a script, a fresh one a call.
     """
-    with open(path, "rb") as file:
-        source = file.read()
-    tree = ast.parse(source, path)
-    code = compile(tree, path, "exec", dont_inherit=True)
-    if not _binds_execute(tree):
-        if not _reads_command_line(tree):
-            raise Broken(
-                "entry-function-missing",
-                f"{os.path.basename(path)} has no function `execute`",
-                "define `def execute(input: str) -> str`, or answer `plugin.py execute INPUT`",
-            )
+    source = _contents(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+    code = compile(source, path, "exec", dont_inherit=True)
+    # a tree takes five times the memory of its code, so only what is rare is looked for in one
+    if _defines_execute(code) or _binds_execute(tree := ast.parse(source, path)):
+        program = module(path, code, names)
+    elif _reads_command_line(tree):
         program = _script(path, code, tree, names)
     else:
-        program = _module(path, code, names)
+        raise Broken(
+            "entry-function-missing",
+            f"{os.path.basename(path)} has no function `execute`",
+            "define `def execute(input: str) -> str`, or answer `plugin.py execute INPUT`",
+        )
     program.asks = b"devkit_plugin" in source or "devkit_plugin" in sys.modules
     return program
 
 
-def _module(path: str, code: CodeType, names: list[str]) -> Program:
+def module(path: str, code: CodeType, names: list[str]) -> Program:
+    """Run a module and return its functions; raises Broken where one that is named is missing."""
     name = os.path.splitext(os.path.basename(path))[0]
-    module = ModuleType(name)
-    module.__file__ = path
-    sys.modules[name] = module
-    exec(code, module.__dict__)  # the plugin's own code, in a worker that is confined by now
+    plugin = ModuleType(name)
+    plugin.__file__ = path
+    sys.modules[name] = plugin
+    exec(code, plugin.__dict__)  # the plugin's own code, in a worker that is confined by now
     program = Program()
-    functions = [getattr(module, f, None) for f in ("execute", *names)]
+    functions = [getattr(plugin, f, None) for f in ("execute", *names)]
     for function, wanted in zip(functions, ("execute", *names), strict=True):
         if not callable(function):
             raise Broken(
@@ -139,10 +140,10 @@ def _module(path: str, code: CodeType, names: list[str]) -> Program:
                 else "define `def execute(input: str) -> str`",
             )
         program.add(wanted, _texts(function) if wanted == "execute" else _values(function))
-    program.initialize = _optional(module, "initialize")
-    program.configure = _optional(module, "configure")
+    program.initialize = _optional(plugin, "initialize")
+    program.configure = _optional(plugin, "configure")
     program.configured = _takes_one(program.initialize)
-    program.shutdown = _optional(module, "shutdown")
+    program.shutdown = _optional(plugin, "shutdown")
     every = [*functions, program.initialize, program.configure, program.shutdown]
     program.concurrent = any(_flags(f) & _ASYNC for f in every if f is not None)
     return program
@@ -215,6 +216,14 @@ def _values(function: Any) -> Callable[[bytes, bool], Any]:
             raise Broken("result-type", f"the result can't be written as JSON: {error}") from None
 
     return call
+
+
+def _defines_execute(code: CodeType) -> bool:
+    """Say whether a module has a function `execute` of its own, as nearly all plugins do."""
+    return "execute" in code.co_names and any(
+        type(each) is CodeType and each.co_name == "execute" and each.co_flags & _OPTIMIZED
+        for each in code.co_consts
+    )
 
 
 def _binds_execute(tree: ast.Module) -> bool:
@@ -311,9 +320,15 @@ def _run(path: str, code: CodeType, *arguments: str) -> str:
 
 
 def _contents(fd: int) -> bytes:
-    os.lseek(fd, 0, os.SEEK_SET)
-    with open(fd, "rb") as file:
-        return file.read()
+    """Return what a file holds from its start, and close it; without the objects that `open` makes."""
+    try:
+        os.lseek(fd, 0, os.SEEK_SET)
+        pieces = []
+        while piece := os.read(fd, 1 << 20):
+            pieces.append(piece)
+        return b"".join(pieces)
+    finally:
+        os.close(fd)
 
 
 def failure(error: BaseException, path: str) -> dict[str, Any]:

@@ -2,9 +2,12 @@
 
 Run as `python -I -S zygote.py FD [FILE FOLDER…]` with a SOCK_SEQPACKET socket as FD; FILE makes programs
 of another kind of plugin than Python's, and finds its modules in the FOLDERs. It has no threads and no event
-loop, holds no secret and is never fed a byte of a plugin. A request is one JSON message with the
-worker's descriptors (channel, stdout, stderr, page and, where there is one, broker); the answer is one JSON
-message with the worker's pidfd. Deaths are reported as they happen. When the host is gone, so is all.
+loop, holds no secret and is never fed a byte of a plugin. A request is a number, a space and one JSON
+object, with the worker's descriptors (channel, stdout, stderr, page and, where there is one, broker); the
+answer is one JSON message with the worker's pidfd. Deaths are reported as they happen. When the host is
+gone, so is all.
+
+From the second request on, one worker is forked ahead of the next: who starts a second one will start more.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable, Iterator
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
@@ -30,6 +34,8 @@ _SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36
 #: descriptors a worker starts with: 0 nothing, 1 and 2 its output, 3 the channel, 4 the broker
 _CHANNEL, _BROKER = 3, 4
 _REQUEST = 256 * 1024
+#: this folder's modules by name, imported before the first fork
+PARTS: dict[str, ModuleType] = {}
 #: what the zygote has handlers for, and a worker must not
 _HANDLED = {signal.SIGCHLD, signal.SIGHUP}
 
@@ -47,17 +53,36 @@ def package() -> None:
     spec.loader.exec_module(module)
 
 
-def part(name: str) -> ModuleType:
-    return importlib.import_module(f"{_PACKAGE}.{name}")
-
-
 def warm() -> None:
     """Do once what every worker would do first, so that a fork inherits it."""
-    exec(compile(part("program").ast.parse("def f(x):\n return x\n"), "warm", "exec"), {})
-    json.loads(json.dumps({"warm": [1, "x", None, True, 1.5]}))
+    rehearse()
+    os.environ.clear()
+    streams()
+    sys.meta_path.append(Offered())
+    PARTS["network"].install_denied()
     gc.collect()
     gc.freeze()
     gc.disable()
+
+
+def rehearse() -> None:
+    """Do once what a worker does, with a plugin of our own, so that the memory for it is written to now."""
+    frames, serve = PARTS["frames"], PARTS["serve"]
+    code = compile("def execute(text):\n return text\n", "rehearsal.py", "exec")
+    program = PARTS["program"].module("rehearsal.py", code, [])
+    del sys.modules["rehearsal"]
+    PARTS["confine"].rehearse()
+    ours, theirs = socket.socketpair()
+    with ours, theirs, mmap.mmap(-1, mmap.PAGESIZE) as page:
+        welcome = json.dumps({"payload": 1 << 26, "frame": 1 << 20, "window": 1 << 20, "features": []})
+        for kind, flags, call, payload in (
+            (frames.WELCOME, 0, 0, welcome.encode()),
+            (frames.INITIALIZE, 0, 0, b""),
+            (frames.CALL, frames.TEXT | frames.END, 1, b"rehearsal"),
+            (frames.SHUTDOWN, 0, 0, b""),
+        ):
+            ours.sendall(frames.encode(kind, flags, 0, call, payload))
+        serve.serve(frames.Wire(theirs), program, "rehearsal.py", page)
 
 
 class Zygote:
@@ -66,6 +91,8 @@ class Zygote:
     def __init__(self, control: socket.socket) -> None:
         self.control = control
         self.workers: set[int] = set()
+        self.spare: tuple[int, socket.socket] | None = None  # forked ahead: its pid, and what wakes it
+        self.asked = 0
 
     def say(self, message: dict[str, Any], descriptors: list[int] | None = None) -> None:
         data = json.dumps(message).encode()
@@ -87,7 +114,11 @@ class Zygote:
             if pid in self.workers:
                 self.workers.discard(pid)
                 self.say({"exit": pid, "status": os.waitstatus_to_exitcode(status)})
-        for orphan in self.children() - self.workers:
+            elif self.spare is not None and pid == self.spare[0]:
+                self.spare[1].close()
+                self.spare = None
+        known = self.workers if self.spare is None else self.workers | {self.spare[0]}
+        for orphan in self.children() - known:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(orphan, signal.SIGKILL)
 
@@ -114,10 +145,14 @@ class Zygote:
             if not data:
                 break
             try:
-                self.fork(json.loads(data), descriptors)
+                number, _, request = data.partition(b" ")
+                self.start(int(number), request, descriptors)
             finally:
                 for fd in descriptors:
                     os.close(fd)
+            self.asked += 1
+            if self.asked > 1:
+                self.fork_ahead()
         self.hang_up()
 
     def hang_up(self, *_: object) -> None:
@@ -134,55 +169,103 @@ class Zygote:
             left = self.children()
         os._exit(0)
 
-    def fork(self, request: dict[str, Any], descriptors: list[int]) -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
-        try:
-            try:
-                pid = os.fork()
-            except OSError as error:
-                self.say({"id": request["id"], "failed": f"fork: {error.strerror}"})
-                return
-            if pid == 0:
-                status = 70
+    def start(self, number: int, request: bytes, descriptors: list[int]) -> None:
+        """Make a worker, of the one that was forked ahead where there is one, and tell the host."""
+        with _signals_held():
+            pid = self.wake(request, descriptors)
+            if pid is None:
                 try:
-                    for number in _HANDLED:
-                        signal.signal(number, signal.SIG_DFL)
-                    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
-                    status = worker(request, descriptors)
-                finally:
-                    os._exit(status)
+                    pid = fork(lambda: worker(request, descriptors))
+                except OSError as error:
+                    self.say({"id": number, "failed": f"fork: {error.strerror}"})
+                    return
             self.workers.add(pid)
             watch = os.pidfd_open(pid)
-            self.say({"id": request["id"], "pid": pid}, [watch])
+            self.say({"id": number, "pid": pid}, [watch])
             os.close(watch)
-        finally:
+
+    def wake(self, request: bytes, descriptors: list[int]) -> int | None:
+        """Give a request to the process that was forked ahead; return its pid, or None without one."""
+        if self.spare is None:
+            return None
+        (pid, link), self.spare = self.spare, None
+        try:
+            with link:
+                socket.send_fds(link, [request], descriptors)
+        except OSError:  # it is ending
+            return None
+        return pid
+
+    def fork_ahead(self) -> None:
+        """Fork the next worker now, so that the fork, and the memory that it writes to, cost no start."""
+        with _signals_held(), contextlib.suppress(OSError):
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            try:
+                self.spare = fork(lambda: wait(theirs.fileno())), ours
+            finally:
+                theirs.close()
+                if self.spare is None:
+                    ours.close()
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
+
+
+def fork(run: Callable[[], int]) -> int:
+    """Fork a process that leads a session, ends with this one and with what `run` returns; return its pid.
+
+    Called with signals held. Raises OSError.
+    """
+    pid = os.fork()
+    if pid == 0:
+        status = 70
+        try:
+            for number in _HANDLED:
+                signal.signal(number, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
+            os.setsid()
+            _LIBC.prctl(_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            if os.getppid() != 1:  # else the zygote ended before the kernel was told
+                status = run()
+        finally:
+            os._exit(status)
+    return pid
 
 
-def worker(request: dict[str, Any], descriptors: list[int]) -> int:
+def wait(link: int) -> int:
+    """Wait to become a worker; holds nothing open but what tells of it."""
+    os.dup2(link, _CHANNEL)
+    os.closerange(_CHANNEL + 1, os.sysconf("SC_OPEN_MAX"))
+    rehearse()
+    waker = socket.socket(fileno=_CHANNEL)
+    request, descriptors, _, _ = socket.recv_fds(waker, _REQUEST, 8)
+    waker.close()
+    return worker(request, descriptors) if request else 0
+
+
+def worker(message: bytes, descriptors: list[int]) -> int:
     """Become a worker: descriptors, environment, confinement, then the plugin. Returns the exit status."""
     page = arrange(descriptors)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    os.setsid()
-    _LIBC.prctl(_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() == 1:  # the zygote ended before the kernel was told
-        return 70
-    channel = socket.socket(fileno=_CHANNEL)
-    wire = part("frames").Wire(channel)
+    request = json.loads(message)
+    wire = PARTS["frames"].Wire(socket.socket(fileno=_CHANNEL))
     path = request["entry"]
     try:
-        os.environ.clear()
-        os.environ.update(request["environment"])
+        for name, value in request["environment"].items():
+            os.environ[name] = value
         os.chdir(request["cwd"])
-        streams()
-        network = part("network")
         if request["plan"] is not None:
-            confine = part("confine")
-            confine.apply(confine.prepare(request["plan"]))
+            PARTS["confine"].apply(PARTS["confine"].prepare(request["plan"]))
         if request["broker"]:
-            network.install(_BROKER)
-        elif request["plan"] is not None:
-            network.install_denied()
+            PARTS["network"].install(_BROKER)
+        elif request["plan"] is None:
+            PARTS["network"].uninstall()
         if request["argv"]:
             os.set_inheritable(_CHANNEL, True)
             if request["broker"]:
@@ -191,12 +274,11 @@ def worker(request: dict[str, Any], descriptors: list[int]) -> int:
         gc.enable()
         sys.path.insert(0, request["folder"])
         sys.path.extend(request["path"])  # never by `site`, which would run their .pth files
-        sys.meta_path.append(Offered())
         program = PROGRAM.load(request)
     except BaseException as error:  # any failure is told, and nothing runs
         refuse(wire, error, path)
         return 70
-    part("serve").serve(wire, program, path, page)
+    PARTS["serve"].serve(wire, program, path, page)
     return 0
 
 
@@ -229,11 +311,11 @@ def streams() -> None:
 def refuse(wire: Any, error: BaseException, path: str) -> None:
     """Tell the host why there will be no worker, as an error of call 0."""
     try:
-        body = part("program").failure(error, path)
+        body = PARTS["program"].failure(error, path)
         if body["code"] == "plugin-raised":
             body["code"] = "load-failed"
-        wire.send(part("frames").encode(part("frames").ERROR, 0, 0, 0, json.dumps(body).encode()))
-    except (OSError, part("frames").Gone):
+        wire.send(PARTS["frames"].encode(PARTS["frames"].ERROR, 0, 0, 0, json.dumps(body).encode()))
+    except (OSError, PARTS["frames"].Gone):
         pass
 
 
@@ -244,7 +326,7 @@ class Offered(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return importlib.util.spec_from_loader(fullname, self) if fullname == "devkit_plugin" else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        return part(spec.name)
+        return importlib.import_module(f"{_PACKAGE}.{spec.name}")
 
     def exec_module(self, module: ModuleType) -> None:
         """Nothing more: it has been made."""
@@ -254,7 +336,7 @@ class Loading:
     """How a plugin's file becomes a Program: Python's way, or that of the loader the zygote is for."""
 
     def load(self, request: dict[str, Any]) -> Any:
-        return part("program").load(request["entry"], request["functions"])
+        return PARTS["program"].load(request["entry"], request["functions"])
 
 
 class LoadingBy(Loading):
@@ -269,13 +351,13 @@ class LoadingBy(Loading):
         spec.loader.exec_module(self.module)
 
     def load(self, request: dict[str, Any]) -> Any:
-        return self.module.load(request, part("program"))
+        return self.module.load(request, PARTS["program"])
 
 
 def main() -> None:
     package()
     for name in ("frames", "program", "serve", "confine", "network"):
-        part(name)
+        PARTS[name] = importlib.import_module(f"{_PACKAGE}.{name}")
     if len(sys.argv) > 2:
         global PROGRAM  # noqa: PLW0603 - set once, before the first fork
         PROGRAM = LoadingBy(sys.argv[2], sys.argv[3:])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,9 +33,15 @@ def read_manifest(folder: Path) -> Parsed:
     Never waits: a fifo or a device in the manifest's place is an error like any other, and so is a
     symbolic link, since its target would be read and shown.
     """
+    return _parsed(read_bytes(folder)[0], str(folder / MANIFEST))
+
+
+@lru_cache(maxsize=256)
+def _parsed(data: bytes, path: str) -> Parsed:
+    """Return what these bytes say: a plugin that is loaded has just been discovered, with the same."""
     from devkit_core.model.manifest import parse
 
-    return parse(read_bytes(folder)[0], str(folder / MANIFEST))
+    return parse(data, path)
 
 
 def read_bytes(folder: Path) -> tuple[bytes, os.stat_result]:

@@ -7,6 +7,7 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -89,11 +90,11 @@ class Plan:
             "landlock": handled
             and {
                 "struct": [int(handled.files), handled.net, handled.scoped][: handled.struct_size // 8],
-                "rules": [[path, int(rights & handled.files)] for path, rights in self.rules],
+                "rules": [[path, int(rights) & int(handled.files)] for path, rights in self.rules],
             },
             "seccomp": self.filter
             and {
-                "program": base64.b64encode(self.filter.program).decode("ascii"),
+                "program": _encoded(self.filter.program),
                 "own_pid": list(self.filter.own_pid),
             },
             "rlimits": [list(limit) for limit in self.rlimits],
@@ -125,7 +126,8 @@ def build(
     network = any(authority.has("network", action) for action in ("http", "https", "connect"))
     spawn = authority.has("process", "spawn")
     abi = enforcement.landlock_abi
-    files = Rules(folder, scratch, cwd, homes(environ))
+    asks = any(authority.has("filesystem", action) for action in ("read", "write"))
+    files = Rules(folder, scratch, cwd, homes(environ) if asks else ())
     files.add_runtime(runtime, network=network, spawn=spawn)
     files.add_grants(authority)
     notes = files.notes
@@ -140,7 +142,7 @@ def build(
             foreign_signals=spawn and abi >= 6,
         )
         program = assemble(needs, enforcement.machine)
-    granted = {"spawn"} if spawn else set()
+    missing = set(enforcement.missing()) - ({"spawn"} if spawn else set())
     return Plan(
         kind=runtime.kind,
         rules=files.rules(),
@@ -154,8 +156,31 @@ def build(
         spawn=spawn,
         limits=limits,
         notes=tuple(notes),
-        unenforced=tuple(right for right in RIGHTS if right in set(enforcement.missing()) - granted),
+        unenforced=tuple(right for right in RIGHTS if right in missing),
     )
+
+
+@lru_cache(maxsize=16)
+def _encoded(program: bytes) -> str:
+    return base64.b64encode(program).decode("ascii")
+
+
+@lru_cache(maxsize=64)
+def _of_runtime(runtime: Runtime, network: bool, spawn: bool) -> tuple[tuple[str, Files], ...]:
+    """Return what a runtime reads and executes, resolved once: it doesn't move while its host runs."""
+    given = [(path, READ) for path in (*runtimes.system_files(), *map(str, runtime.read))]
+    given.append(("/dev/null", READ | Files.WRITE_FILE))
+    if network:
+        given += [(path, READ) for path in runtimes.certificates()]
+    if spawn:
+        given += [(path, READ_EXECUTE) for path in runtimes.programs()]
+    if spawn or runtime.kind != "python":
+        given += [(path, READ_EXECUTE) for path in (*map(str, runtime.execute), *runtimes.linkers())]
+    found: dict[str, Files] = {}
+    for path, rights in given:
+        real = os.path.realpath(path)
+        found[real] = found.get(real, Files(0)) | rights
+    return tuple(found.items())
 
 
 class Rules:
@@ -166,34 +191,22 @@ class Rules:
         self.roots = {"$PLUGIN": real(folder), "$CWD": real(cwd), "$SCRATCH": real(scratch)}
         self.homes = tuple(homes)
         self.notes: list[str] = []
-        self._rights: dict[str, Files] = {}
+        self._rights: dict[str, int] = {}
 
-    def add(self, path: Path, rights: Files) -> None:
+    def add(self, path: Path | str, rights: Files) -> None:
         """Give rights below a path, if it is there."""
         self._add_real(os.path.realpath(path), rights)
 
     def _add_real(self, real: str, rights: Files) -> None:
         if os.path.exists(real):
-            self._rights[real] = self._rights.get(real, Files(0)) | rights
+            self._rights[real] = self._rights.get(real, 0) | int(rights)
 
     def add_runtime(self, runtime: Runtime, *, network: bool, spawn: bool) -> None:
         """Give what needs no grant: the plugin's folder, its scratch and the runtime's files."""
-        self.add(Path(self.roots["$PLUGIN"]), READ_EXECUTE if spawn else READ)
-        self.add(Path(self.roots["$SCRATCH"]), READ_WRITE)
-        for real in runtimes.system_files():
-            self._add_real(real, READ)
-        for path in runtime.read:
-            self.add(path, READ)
-        self.add(Path("/dev/null"), READ | Files.WRITE_FILE)
-        if network:
-            for path in map(Path, runtimes.certificates()):
-                self.add(path, READ)
-        if spawn:
-            for path in map(Path, runtimes.programs()):
-                self.add(path, READ_EXECUTE)
-        if spawn or runtime.kind != "python":
-            for path in (*runtime.execute, *map(Path, runtimes.linkers())):
-                self.add(path, READ_EXECUTE)
+        self._add_real(self.roots["$PLUGIN"], READ_EXECUTE if spawn else READ)
+        self._add_real(self.roots["$SCRATCH"], READ_WRITE)
+        for real, rights in _of_runtime(runtime, network, spawn):
+            self._add_real(real, rights)
 
     def add_grants(self, authority: Authority) -> None:
         """Give what the granted rights to files and to facts of the machine mean here."""
@@ -227,15 +240,15 @@ class Rules:
 
     def rules(self) -> tuple[tuple[str, Files], ...]:
         """Return the rules, without those that a folder above already gives."""
-        kept: dict[str, Files] = {}
+        kept: dict[str, int] = {}
         for path in sorted(self._rights):
-            above = Files(0)
-            for other, rights in kept.items():
-                if within(path, other):
-                    above |= rights
+            above, at = 0, path
+            while at:
+                at = at.rpartition("/")[0]
+                above |= kept.get(at or "/", 0)
             if self._rights[path] & ~above:
                 kept[path] = self._rights[path]
-        return tuple(kept.items())
+        return tuple((path, Files(rights)) for path, rights in kept.items())
 
 
 def _parts(path: str) -> Iterator[str]:

@@ -114,7 +114,7 @@ class Zygote:
         number = self._next
         reply: asyncio.Future[Process] = self._loop.create_future()
         self._requests[number] = reply
-        data = json.dumps({**request, "id": number}).encode()
+        data = b"%d %s" % (number, json.dumps(request).encode())
         try:
             async with asyncio.timeout(_PATIENCE):
                 while True:
