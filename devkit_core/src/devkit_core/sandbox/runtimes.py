@@ -86,10 +86,11 @@ def _libraries() -> Iterator[str]:
     yield from ("/lib64", "/usr/lib64")
 
 
-def linkers() -> Iterator[str]:
-    """Yield the dynamic linkers, which the kernel executes along with a program."""
-    for pattern in ("/lib*/ld-linux*.so.*", "/lib/*/ld-linux*.so.*", "/lib/ld-musl-*.so.*"):
-        yield from glob.glob(pattern)
+@cache
+def linkers() -> tuple[str, ...]:
+    """Return the dynamic linkers, resolved, which the kernel executes along with a program."""
+    patterns = ("/lib*/ld-linux*.so.*", "/lib/*/ld-linux*.so.*", "/lib/ld-musl-*.so.*")
+    return tuple({os.path.realpath(path): None for pattern in patterns for path in glob.glob(pattern)})
 
 
 def certificates() -> Iterator[str]:

@@ -38,8 +38,9 @@ def read(record: Path) -> tuple[Module, str] | None:
         known = json.loads(record.read_bytes())
         imports = tuple((str(source), str(name), str(kind)) for source, name, kind in known["imports"])
         functions = {name: Signature(tuple(t), tuple(g)) for name, (t, g) in known["functions"].items()}
-        return Module(imports, known["exports"], functions, known["starts"]), str(known["artefact"])
-    except (OSError, ValueError, TypeError, KeyError):
+        exports = {name: str(kind) for name, kind in known["exports"].items()}
+        return Module(imports, exports, functions, known["starts"] is True), str(known["artefact"])
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 
 
