@@ -5,7 +5,8 @@ import pytest
 from devkit_core.config.schema import PluginSystemConfig
 from devkit_core.errors import DevKitError
 from devkit_core.model.manifest import parse
-from devkit_core.running.blueprints import limits_of, times_of
+from devkit_core.running.blueprints import times_of
+from devkit_core.sandbox.plan import Limits
 
 BASE = """
 [metadata]
@@ -22,27 +23,13 @@ def manifest(more: str = ""):
     return parse((BASE + more).encode()).manifest
 
 
-def test_a_manifest_may_lower_limits():
-    limits = limits_of(
-        manifest("[runtime.limits]\nmax_memory_mb = 64\nmax_disk_usage_mb = 5\nmax_cpu_seconds = 7\n"),
-        PluginSystemConfig(),
-    )
-    assert (limits.memory_mb, limits.scratch_mb, limits.cpu_seconds) == (64, 5, 7)
-
-
-def test_a_manifest_may_not_raise_limits():
-    more = "[runtime.limits]\nmax_memory_mb = 4096\nmax_disk_usage_mb = 4096\n"
-    more += "max_threads = 500\nmax_open_files = 900\n"
-    assert limits_of(manifest(more), PluginSystemConfig()) == limits_of(manifest(), PluginSystemConfig())
-
-
 def test_times():
     config = PluginSystemConfig(execution_timeout=20, initialize_timeout=4, shutdown_timeout=2)
     lower = "init_timeout_seconds = 1\nexecution_timeout_seconds = 3\nshutdown_timeout_seconds = 0.5\n"
-    times = times_of(manifest(f"[runtime.timeouts]\n{lower}"), config)
+    times = times_of(manifest(f"[runtime.timeouts]\n{lower}"), config, Limits(call_seconds=3))
     assert (times.initialize, times.execute, times.shutdown) == (1, 3, 0.5)
     higher = "init_timeout_seconds = 99\nexecution_timeout_seconds = 99\nshutdown_timeout_seconds = 99\n"
-    times = times_of(manifest(f"[runtime.timeouts]\n{higher}"), config)
+    times = times_of(manifest(f"[runtime.timeouts]\n{higher}"), config, Limits(call_seconds=20))
     assert (times.initialize, times.execute, times.shutdown) == (4, 20, 2)
 
 

@@ -35,6 +35,7 @@ __all__ = [
     "LoadError",
     "LoadRequest",
     "Loader",
+    "Log",
     "Manifest",
     "ManifestError",
     "NetworkError",
@@ -71,6 +72,7 @@ __all__ = [
     "command",
     "dry_run",
     "hookimpl",
+    "how_to_raise",
     "pack",
     "parse_package",
     "parse_version",
@@ -109,6 +111,7 @@ _HOMES = {
     "LoadError": "devkit_core.errors",
     "LoadRequest": "devkit_core.loading.loader",
     "Loader": "devkit_core.loading.loader",
+    "Log": "devkit_core.workers.output",
     "Manifest": "devkit_core.model.manifest",
     "ManifestError": "devkit_core.errors",
     "NetworkError": "devkit_core.errors",
@@ -145,6 +148,7 @@ _HOMES = {
     "command": "devkit_core.cli.grammar",
     "dry_run": "devkit_core.cli.grammar",
     "hookimpl": "devkit_core.hooks.specs",
+    "how_to_raise": "devkit_core.model.limits",
     "pack": "devkit_core.catalog.packing",
     "parse_package": "devkit_core.model.packages",
     "parse_version": "devkit_core.model.versions",
@@ -198,6 +202,7 @@ if TYPE_CHECKING:
     from devkit_core.loading.searching import select
     from devkit_core.loading.source import Source
     from devkit_core.loading.worker_loader import WorkerLoader, WorkerSpec
+    from devkit_core.model.limits import how_to_raise
     from devkit_core.model.manifest import Manifest
     from devkit_core.model.packages import parse_package
     from devkit_core.model.permissions import Permission, PermissionRequest
@@ -208,6 +213,7 @@ if TYPE_CHECKING:
     from devkit_core.sandbox.probe import Enforcement
     from devkit_core.sandbox.reach import Reach, reach
     from devkit_core.sandbox.runtimes import Runtime, python_runtime
+    from devkit_core.workers.output import Log
     from devkit_core.workers.pending import PendingCall
 
 

@@ -305,9 +305,13 @@ class PayloadTooLarge(ExecutionError):
 
 
 class ResourceExhausted(ExecutionError):
-    """Memory or another limit of the worker was reached."""
+    """Memory or another limit of the worker was reached; `traceback` is the plugin's own, if it has one."""
 
     code = "memory-limit"
+
+    def __init__(self, message: str, *, traceback: str = "", **more: Any) -> None:
+        super().__init__(message, **more)
+        self.traceback = traceback
 
 
 class Overloaded(ExecutionError):

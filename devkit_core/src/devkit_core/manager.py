@@ -374,7 +374,6 @@ class PluginManager:
             supervisor,
             lambda: self._info(supervisor.id),
             self._engine.wrappers,
-            self.config.max_payload_mb << 20,
             self._engine.loop,
         )
 

@@ -110,7 +110,9 @@ def apply(ready: Prepared) -> None:
     for number, limit in ready.limits:
         hard = resource.getrlimit(number)[1]
         lowest = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-        resource.setrlimit(number, (lowest, lowest))
+        # at the hard limit of the processor time the kernel kills, at the soft one it says why
+        grace = 2 if number == resource.RLIMIT_CPU and hard == resource.RLIM_INFINITY else 0
+        resource.setrlimit(number, (lowest, lowest + grace))
     if ready.ruleset is not None:
         _call(_LANDLOCK_RESTRICT, ready.ruleset, 0)
         os.close(ready.ruleset)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import errno
 import os
+import resource
 import sys
 from collections.abc import Callable
 from types import CodeType, ModuleType
@@ -345,11 +347,9 @@ def failure(error: BaseException, path: str) -> dict[str, Any]:
             "kind": "SystemExit" if error.traceback else "",
         }
     if isinstance(error, MemoryError):
-        return {
-            "code": "memory-limit",
-            "kind": "MemoryError",
-            "message": str(error) or "the plugin's memory limit was reached",
-        }
+        used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+        message = f"the plugin got no more memory, with {used} MiB in use at most"
+        return {"code": "memory-limit", "kind": "MemoryError", "message": message}
     import traceback
 
     own = os.path.dirname(__file__)
@@ -367,8 +367,16 @@ def failure(error: BaseException, path: str) -> dict[str, Any]:
     except Exception:
         message = "(its text can't be shown)"
     return {
-        "code": "plugin-raised",
+        "code": _limit(error) or "plugin-raised",
         "kind": type(error).__name__,
         "message": message,
         "traceback": text,
     }
+
+
+def _limit(error: BaseException) -> str | None:
+    """Return the code of the limit that an exception shows, as the system tells it."""
+    if isinstance(error, OSError):
+        return {errno.EMFILE: "open-files-limit", errno.EFBIG: "scratch-limit"}.get(error.errno or 0)
+    starved = type(error) is RuntimeError and str(error) == "can't start new thread"
+    return "thread-limit" if starved else None

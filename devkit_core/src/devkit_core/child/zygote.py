@@ -106,14 +106,15 @@ class Zygote:
         """Collect the dead, report workers, and end what a dead worker left behind."""
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status, used = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 return
             if not pid:
                 break
             if pid in self.workers:
                 self.workers.discard(pid)
-                self.say({"exit": pid, "status": os.waitstatus_to_exitcode(status)})
+                code = os.waitstatus_to_exitcode(status)
+                self.say({"exit": pid, "status": code, "peak": used.ru_maxrss})
             elif self.spare is not None and pid == self.spare[0]:
                 self.spare[1].close()
                 self.spare = None

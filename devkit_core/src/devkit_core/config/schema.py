@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from devkit_core.errors import ConfigError, DevKitError, Place, Problem
+from devkit_core.model.limits import LIMITS, given_limits
 
 __all__ = [
     "PluginSystemConfig",
@@ -50,6 +51,11 @@ def _raises(value: Any, before: Any) -> bool:
     return bool(value > before)
 
 
+def _lifts(value: Any, before: Any) -> bool:
+    """As `_raises`, where 0 is no limit."""
+    return bool(before and (not value or value > before))
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One setting: `kind` is bool, int, float, str or tuple (texts); `low` and `high` are inclusive.
@@ -85,6 +91,13 @@ def _about(
     return {"doc": doc, "low": low, "high": high, "loosens": loosens}
 
 
+def _limit(name: str) -> Any:
+    """Return the field of a limit: what every plugin may use at most, where a project may only lower it."""
+    which = next(each for each in LIMITS if each.name == name)
+    loosens = _lifts if which.low == 0 else _raises if name != "call_seconds" else None
+    return field(default=which.default, metadata=_about(which.doc, which.low, which.high, loosens))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginSystemConfig:
     """How a plugin system behaves; immutable. Raises ConfigError, with every problem, for a wrong value.
@@ -98,10 +111,7 @@ class PluginSystemConfig:
     max_plugins: int = field(
         default=50, metadata=_about("How many plugins may be loaded at once.", 1, 10_000)
     )
-    execution_timeout: float = field(
-        default=300.0,
-        metadata=_about("Seconds that a call may take where it sets no limit of its own.", 0.001, 86_400),
-    )
+    execution_timeout: float = _limit("call_seconds")
     initialize_timeout: float = field(
         default=10.0, metadata=_about("Seconds that a plugin's initialize may take.", 0.001, 3_600)
     )
@@ -124,14 +134,22 @@ class PluginSystemConfig:
             "Permissions that every plugin that asks for them gets without a grant.", loosens=_adds
         ),
     )
-    memory_limit_mb: int = field(
-        default=256,
+    memory_limit_mb: int = _limit("memory_mb")
+    max_cpu_seconds: int = _limit("cpu_seconds")
+    max_open_files: int = _limit("open_files")
+    max_threads: int = _limit("threads")
+    max_scratch_mb: int = _limit("scratch_mb")
+    max_scratch_files: int = _limit("scratch_files")
+    max_output_kb: int = _limit("output_kb")
+    max_log_lines: int = _limit("log_lines")
+    max_payload_mb: int = _limit("payload_mb")
+    limits: tuple[str, ...] = field(
+        default=(),
         metadata=_about(
-            "MiB of memory that a worker may use over what its idle runtime needs.", 16, 1_048_576, _raises
+            "Limits of single plugins that go over their manifests and the settings above, as "
+            "my-plugin:memory_mb=512.",
+            loosens=_adds,
         ),
-    )
-    max_payload_mb: int = field(
-        default=64, metadata=_about("MiB that one input or one result may have.", 1, 1_024, _raises)
     )
     loader_order: tuple[str, ...] = field(
         default=(),
@@ -242,12 +260,14 @@ def _texts(which: Setting, value: Any) -> tuple[str, ...]:
         if which.name == "registry_urls":
             _check_address(each.strip())
             continue
-        if which.name == "ignore_patterns":
+        if which.name in ("ignore_patterns", "limits"):
             continue
         folder = which.name == "trusted_plugins" and each.startswith("/")
         if which.name != "default_permissions" and not folder and not _NAME.fullmatch(each):
             raise ConfigError(f"{which.name} has an entry that is no name: {_shown(each)}")
     texts = tuple(dict.fromkeys(each.strip() for each in value))
+    if which.name == "limits":
+        given_limits(texts)
     return _permissions(texts) if which.name == "default_permissions" and texts else texts
 
 

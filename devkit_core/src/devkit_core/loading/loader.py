@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from devkit_core.workers.blocking_channel import BlockingChannel
     from devkit_core.workers.deadlines import Deadlines
     from devkit_core.workers.host_calls import Services
+    from devkit_core.workers.output import Log
     from devkit_core.workers.pending import PendingCall
 
 __all__ = ["Entry", "Fit", "Instance", "LoadRequest", "Loader"]
@@ -63,7 +64,8 @@ class LoadRequest:
     `cache` the user's folder for what can be made again, which a loader keeps one of its name in;
     `payload_limit` the most bytes of a whole result; `start_seconds` the time the start may take.
     `log` takes one line of the plugin's own output and its stream, `stdout` or `stderr`, or, as `note`, one
-    of the loader's own that whoever waits should see; it never blocks.
+    of the loader's own that whoever waits should see; it never blocks, and bounds the lines a second. Bytes
+    are the loader's to bound, by `limits.output_kb`, which tells `log.dropped` of those over it.
     `ended` is called once when an instance that was initialized ends by itself, with why and with the
     calls that it had not started: they are submitted again to the next instance.
     `config` holds the values of the plugin's own settings, None where its manifest has none; secrets are
@@ -87,7 +89,7 @@ class LoadRequest:
     payload_limit: int
     start_seconds: float
     deadlines: Deadlines
-    log: Callable[[str, str], None]
+    log: Log
     ended: Callable[[DevKitError | None, list[PendingCall]], None]
     config: Mapping[str, Any] | None = field(default=None, repr=False)
     threads: bool = False

@@ -26,6 +26,9 @@ from devkit_core.workers.zygote import Zygote
 __all__ = ["WorkerInstance", "WorkerLoader", "WorkerSpec"]
 
 
+_BASE = 32  # MiB that an idle worker of Python's has, where it is measured from outside
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerSpec:
     """How a plugin's worker is made.
@@ -124,8 +127,15 @@ class WorkerLoader(Loader):
             request.payload_limit,
             request.log,
             request.ended,
+            limits=request.limits,
+            usage=Usage(
+                request.id,
+                request.scratch,
+                request.limits,
+                tree=not request.confined or request.authority.has("process", "spawn"),
+                base_mb=spec.runtime.memory_base_mb or _BASE,
+            ),
             threads=request.threads,
-            usage=Usage(request.id, request.scratch, request.limits.scratch_mb, request.limits.threads),
             services=request.services,
         )
         try:

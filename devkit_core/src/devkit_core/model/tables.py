@@ -128,6 +128,22 @@ class Limits(Struct, frozen=True, kw_only=True):
         Annotated[int, Meta(ge=1, le=1_048_576)] | None,
         Meta(description="What its scratch folder may hold, in MiB."),
     ] = None
+    max_scratch_files: Annotated[
+        Annotated[int, Meta(ge=1, le=10_000_000)] | None,
+        Meta(description="Files and folders in its scratch folder."),
+    ] = None
+    max_output_kb: Annotated[
+        Annotated[int, Meta(ge=1, le=1_048_576)] | None,
+        Meta(description="What it may print in a second, in KiB; what is more is dropped."),
+    ] = None
+    max_log_lines: Annotated[
+        Annotated[int, Meta(ge=1, le=1_000_000)] | None,
+        Meta(description="Lines that it may print in a second; what is more is dropped."),
+    ] = None
+    max_payload_mb: Annotated[
+        Annotated[int, Meta(ge=1, le=1024)] | None,
+        Meta(description="What one input or one result may have, in MiB."),
+    ] = None
 
 
 class Timeouts(Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from devkit_core.model.plugin_config import PluginConfig
 from devkit_core.model.types import Discovered
 from devkit_core.running.factory import choose, entry_of, without_effect
 from devkit_core.running.functions import Functions, functions_of
+from devkit_core.running.limits import limits_of
+from devkit_core.running.plugin_log import PluginLog
 from devkit_core.sandbox.authority import Authority, decide
 from devkit_core.sandbox.plan import Limits
 from devkit_core.sandbox.probe import Enforcement, probe
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from devkit_core.config.schema import PluginSystemConfig
     from devkit_core.hooks.extensions import Extensions
 
-__all__ = ["Blueprint", "Blueprints", "Times", "authority_of", "limits_of"]
+__all__ = ["Blueprint", "Blueprints", "Times", "authority_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class Blueprint:
     loader: Loader
     authority: Authority
     times: Times
+    limits: Limits
     config: PluginConfig | None
     functions: Functions | None
     request: Callable[[Path, Callable[[DevKitError | None, list[PendingCall]], None]], LoadRequest]
@@ -70,26 +74,14 @@ def authority_of(
     return decide(manifest.permissions, granted, plugin=manifest.id, policy=extensions.policy())
 
 
-def limits_of(manifest: Manifest, config: PluginSystemConfig) -> Limits:
-    """Return a worker's limits: a manifest may lower the host's, never raise them."""
-    asked, usual = manifest.limits, Limits()
-    return Limits(
-        memory_mb=min(asked.max_memory_mb or config.memory_limit_mb, config.memory_limit_mb),
-        scratch_mb=min(asked.max_disk_usage_mb or usual.scratch_mb, usual.scratch_mb),
-        threads=min(asked.max_threads or usual.threads, usual.threads),
-        open_files=min(asked.max_open_files or usual.open_files, usual.open_files),
-        cpu_seconds=asked.max_cpu_seconds,
-    )
-
-
-def times_of(manifest: Manifest, config: PluginSystemConfig) -> Times:
+def times_of(manifest: Manifest, config: PluginSystemConfig, limits: Limits) -> Times:
     """Return a plugin's time limits: a manifest may lower the host's, never raise them."""
     asked = manifest.timeouts
     initialize = min(asked.init_timeout_seconds or config.initialize_timeout, config.initialize_timeout)
     return Times(
         start=config.initialize_timeout,
         initialize=initialize,
-        execute=min(asked.execution_timeout_seconds or config.execution_timeout, config.execution_timeout),
+        execute=limits.call_seconds,
         shutdown=min(asked.shutdown_timeout_seconds or config.shutdown_timeout, config.shutdown_timeout),
     )
 
@@ -105,7 +97,10 @@ def _trusted(config: PluginSystemConfig, plugin: str, folder: Path, source: str)
 
 
 class Blueprints:
-    """Makes blueprints for one host; what the kernel enforces is asked once."""
+    """Makes blueprints for one host; what the kernel enforces is asked once.
+
+    `dropped` is told of output over a plugin's limits, by its id and as facts by name.
+    """
 
     def __init__(
         self,
@@ -117,6 +112,7 @@ class Blueprints:
         cache: Path,
         read: Callable[[Path], Manifest],
         settings: Callable[[Manifest], PluginConfig],
+        dropped: Callable[..., object],
         enforcement: Enforcement | None = None,
         *,
         threads: bool = False,
@@ -129,6 +125,7 @@ class Blueprints:
         self._cache = cache
         self._read = read
         self._settings = settings
+        self._dropped = dropped
         self._enforcement = enforcement or probe()
         self._cwd = Path.cwd()
         self._threads = threads
@@ -160,6 +157,7 @@ class Blueprints:
         settings = self._settings(manifest)  # also where there are none: what is given in vain is refused
         values = settings if manifest.config else None
         authority = authority_of(manifest, folder, config, self._extensions, self._state)
+        limits = Limits.of(limits_of(manifest, config))
         # where the user allows it, a kernel that can't confine is no obstacle; one that can, still does
         confined = config.enable_sandbox and not (config.allow_unconfined and self._enforcement.missing())
         real = Path(os.path.realpath(folder))
@@ -167,7 +165,7 @@ class Blueprints:
         def request(
             scratch: Path, ended: Callable[[DevKitError | None, list[PendingCall]], None]
         ) -> LoadRequest:
-            log = self._logs.writer(plugin)
+            log = PluginLog(plugin, limits, self._logs.writer(plugin), partial(self._dropped, plugin))
             if (said := without_effect(manifest, loader)) is not None:
                 log("stderr", f"[{said}]")
             return LoadRequest(
@@ -179,11 +177,11 @@ class Blueprints:
                 confined=confined,
                 trusted=_trusted(config, plugin, real, source),
                 enforcement=self._enforcement,
-                limits=limits_of(manifest, config),
+                limits=limits,
                 scratch=scratch,
                 cwd=self._cwd,
                 cache=self._cache,
-                payload_limit=config.max_payload_mb << 20,
+                payload_limit=limits.payload_mb << 20,
                 start_seconds=config.initialize_timeout,
                 deadlines=self._deadlines,
                 log=log,
@@ -198,7 +196,8 @@ class Blueprints:
             entry,
             loader,
             authority,
-            times_of(manifest, config),
+            times_of(manifest, config, limits),
+            limits,
             values,
             functions_of(manifest),
             request,

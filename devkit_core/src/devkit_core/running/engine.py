@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devkit_core.events.bus import Bus
+from devkit_core.events.bus import Bus, EventKind
 from devkit_core.events.logs import Logs
 from devkit_core.model.manifest import Manifest
 from devkit_core.model.plugin_config import PluginConfig
@@ -65,7 +66,16 @@ class Engine:
         self.loop = asyncio.get_running_loop()
         self._deadlines = Deadlines(self.loop)
         self._blueprints = Blueprints(
-            config, extensions, state, self._deadlines, logs, places.cache, read, settings, threads=threads
+            config,
+            extensions,
+            state,
+            self._deadlines,
+            logs,
+            places.cache,
+            read,
+            settings,
+            partial(bus.publish, EventKind.OUTPUT_DROPPED),
+            threads=threads,
         )
         self._services = HostServices(roster, handle, exposed, bus, logs, places.data)
         self.wrappers = extensions.call_wrappers()

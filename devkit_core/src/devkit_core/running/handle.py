@@ -19,6 +19,7 @@ from typing import Any, overload
 
 from devkit_core.errors import PayloadTooLarge, UsageError
 from devkit_core.loading.call import Call, Result
+from devkit_core.model.limits import how_to_raise
 from devkit_core.model.types import PluginInfo
 from devkit_core.running import functions
 from devkit_core.running.mapping import IN_FLIGHT, Outcome, map_calls
@@ -42,12 +43,10 @@ class PluginHandle:
         supervisor: Supervisor,
         info: Callable[[], PluginInfo],
         wrappers: Sequence[Wrapper],
-        payload_limit: int,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._supervisor = supervisor
         self._info = info
-        self._limit = payload_limit
         self._loop = loop
         self._thread = 0  # where the loop was seen to run; asking for the loop itself asks the kernel
         self._wrapped = _compose(wrappers, self._perform) if wrappers else None
@@ -84,8 +83,8 @@ class PluginHandle:
 
     @property
     def payload_limit(self) -> int:
-        """Bytes that an input may have."""
-        return self._limit
+        """Bytes that an input may have; a reload may change it."""
+        return self._supervisor.payload_limit
 
     @property
     def has_middleware(self) -> bool:
@@ -105,7 +104,7 @@ class PluginHandle:
                 raise self._no_text() from None
         else:
             data, text = self.encode(input)
-        if len(data) > self._limit:
+        if len(data) > self._supervisor.payload_limit:
             raise self._too_large(len(data))
         if get_ident() != self._thread and not self._here():
             raise self._elsewhere()
@@ -158,7 +157,7 @@ class PluginHandle:
                 hint="write `execute(text)`; values are for functions that the manifest describes",
             )
         data = functions.encode(self.id, function, input)
-        if len(data) > self._limit:
+        if len(data) > self._supervisor.payload_limit:
             raise self._too_large(len(data))
         result, value = await self._checked(function, data, True, timeout)
         return functions.decode(self.id, function, result.data) if value is functions.UNREAD else value
@@ -277,7 +276,7 @@ class PluginHandle:
                 plugin=self.id,
                 hint="pass text, as json.dumps(value)",
             )
-        if len(data) > self._limit:
+        if len(data) > self._supervisor.payload_limit:
             raise self._too_large(len(data))
         return data, text
 
@@ -311,9 +310,9 @@ class PluginHandle:
 
     def _too_large(self, size: int) -> PayloadTooLarge:
         return PayloadTooLarge(
-            f"the input has {size:,} bytes; the limit is {self._limit:,}",
+            f"the input has {size:,} bytes; the limit is {self.payload_limit:,}",
             plugin=self.id,
-            hint="raise max_payload_mb",
+            hint=how_to_raise("payload_mb", self.id),
         )
 
     def __repr__(self) -> str:

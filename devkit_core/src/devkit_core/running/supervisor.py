@@ -49,6 +49,7 @@ class Supervisor:
         self.reloads = 0
         self.since: float | None = None  # by time.monotonic, when the instance took over
         self.timeout = 300.0  # seconds a call may take where it sets no limit of its own
+        self.payload_limit = 64 << 20  # bytes that one input or one result may have
         self._read = blueprint
         self._bus = bus
         self._scratch = scratch
@@ -303,6 +304,7 @@ class Supervisor:
         self.blueprint, self._instance, self._folder = blueprint, instance, folder
         self._generation = generation
         self.timeout = blueprint.times.execute
+        self.payload_limit = blueprint.limits.payload_mb << 20
         self.since = time.monotonic()
         self.error = None
         self.set_health(PluginHealth.HEALTHY)

@@ -27,13 +27,12 @@ class ThreadCalls:
         self._plugin = handle.id
         self._tally = handle.supervisor.tally
         self._loop_thread = background.ident
-        self._limit = handle.payload_limit
 
     def execute(self, input: str | bytes = "", timeout: float | None = None) -> str | bytes:
         """Run the plugin's `execute` and return what it returned, text as `str`, anything else as `bytes`."""
         if get_ident() == self._loop_thread:
             raise self._background.blocked()
-        if type(input) is str and input.isascii() and len(input) <= self._limit:
+        if type(input) is str and input.isascii() and len(input) <= self._supervisor.payload_limit:
             data, text = input.encode(), True
         else:
             data, text = self._handle.encode(input)

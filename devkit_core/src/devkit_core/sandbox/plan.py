@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from devkit_core.errors import PermissionDenied, Unconfined
+from devkit_core.model.limits import Held
 from devkit_core.model.permissions import refused_variable, within
 from devkit_core.sandbox import runtimes
 from devkit_core.sandbox.authority import Authority
@@ -38,13 +39,23 @@ _PLAIN_VARIABLES = (
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one worker may use; the memory counts from what an idle worker has already."""
+    """What one plugin may use; the memory counts from what an idle worker has already."""
 
     memory_mb: int = 256
     scratch_mb: int = 100
     threads: int = 64
     open_files: int = 64
     cpu_seconds: int | None = None
+    call_seconds: float = 300.0
+    scratch_files: int = 10_000
+    output_kb: int = 256
+    log_lines: int = 1_000
+    payload_mb: int = 64
+
+    @classmethod
+    def of(cls, values: Iterable[Held]) -> Limits:
+        """Return the limits with these values; what each means stands in `model.limits`."""
+        return cls(**{each.limit.name: each.value for each in values})  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)

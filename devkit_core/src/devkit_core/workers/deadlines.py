@@ -8,6 +8,8 @@ from typing import Protocol
 
 __all__ = ["TICK", "Deadlines"]
 
+#: seconds between looks at what workers use
+_PACE = 1.0
 #: seconds between looks; a call fails at most this much after its time
 TICK = 0.02
 
@@ -15,6 +17,12 @@ TICK = 0.02
 class Sweepable(Protocol):
     def sweep(self, now: float) -> bool:
         """Fail what is overdue by `time.monotonic`; return whether anything is left to watch."""
+        ...
+
+
+class Attended(Protocol):
+    def look(self, now: float) -> None:
+        """Look at what it uses, by `time.monotonic`."""
         ...
 
 
@@ -29,6 +37,20 @@ class Deadlines:
         self._loop = loop
         self._watched: set[Sweepable] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._attended: set[Attended] = set()
+        self._pace: asyncio.TimerHandle | None = None
+
+    def attend(self, worker: Attended) -> None:
+        """Look at what this worker uses, once a second until it is forgotten, whether it has calls or not."""
+        self._attended.add(worker)
+        if self._pace is None:
+            self._pace = self._loop.call_later(_PACE, self._look)
+
+    def _look(self) -> None:
+        now = monotonic()
+        for worker in tuple(self._attended):
+            worker.look(now)
+        self._pace = self._loop.call_later(_PACE, self._look) if self._attended else None
 
     def watch(self, connection: Sweepable) -> None:
         """Look at this connection until its `sweep` says that nothing is left."""
@@ -39,6 +61,7 @@ class Deadlines:
     def forget(self, connection: Sweepable) -> None:
         """Look at it no more."""
         self._watched.discard(connection)
+        self._attended.discard(connection)
 
     def _tick(self) -> None:
         now = monotonic()
@@ -50,6 +73,8 @@ class Deadlines:
     def close(self) -> None:
         """Stop looking."""
         self._watched.clear()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._attended.clear()
+        for timer in (self._timer, self._pace):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._pace = None

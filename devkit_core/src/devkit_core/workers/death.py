@@ -5,12 +5,21 @@ from __future__ import annotations
 import signal
 
 from devkit_core.errors import DevKitError, ProtocolViolation, ResourceExhausted, WorkerCrashed
+from devkit_core.model.limits import how_to_raise
+from devkit_core.sandbox.plan import Limits
 
 __all__ = ["death"]
 
+#: how runtimes end themselves where they get no more memory; SIGKILL is the system's, short of it
+_STARVED = {signal.SIGABRT, signal.SIGTRAP, signal.SIGILL, signal.SIGSEGV, signal.SIGKILL}
 
-def death(plugin: str, broken: str | None, status: int | None) -> DevKitError:
-    """Return why a worker ended: `broken` is the rule it broke, `status` its exit code or minus a signal."""
+
+def death(plugin: str, broken: str | None, status: int | None, peak_mb: int, limits: Limits) -> DevKitError:
+    """Return why a worker ended: `broken` is the rule it broke, `status` its exit code or minus a signal.
+
+    `peak_mb` is the most memory that it had. One that gets no more doesn't always say so: it is believed
+    to have ended for that where it had all that it may have.
+    """
     who = f"the worker of `{plugin}`"
     if broken is not None:
         return ProtocolViolation(
@@ -26,10 +35,18 @@ def death(plugin: str, broken: str | None, status: int | None) -> DevKitError:
         hint = "a system call that is never allowed" if number == signal.SIGSYS else None
         if number == signal.SIGXCPU:
             return ResourceExhausted(
-                f"{who} used up its CPU time",
+                f"{who} used up its processor time; the limit is {limits.cpu_seconds} s",
                 code="cpu-limit",
                 plugin=plugin,
-                hint="raise max_cpu_seconds in [runtime.limits]",
+                hint=how_to_raise("cpu_seconds", plugin),
+            )
+        if number in _STARVED and peak_mb >= limits.memory_mb:
+            return ResourceExhausted(
+                f"{who} was ended by {name} with {peak_mb} MiB of memory; the limit is {limits.memory_mb} "
+                "MiB over what it needs idle",
+                code="memory-limit",
+                plugin=plugin,
+                hint=how_to_raise("memory_mb", plugin),
             )
         return WorkerCrashed(
             f"{who} was ended by {name}", signal=number, status=status, plugin=plugin, hint=hint

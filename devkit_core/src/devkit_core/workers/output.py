@@ -4,33 +4,51 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from typing import Protocol
 
-__all__ = ["Output"]
+__all__ = ["Log", "Output"]
 
 _READ = 64 * 1024
 _LINE = 8 * 1024  # bytes of a line that are kept
-_BURST = 1 << 20  # bytes that may come at once
-_RATE = 256 * 1024  # bytes a second after that; the rest is counted, not kept
+_BURST = 4  # seconds' worth that may come at once
+_EVERY = 1.0  # seconds between what is said of a flood
+
+
+class Log(Protocol):
+    """Takes what a plugin prints; never blocks."""
+
+    def __call__(self, stream: str, text: str) -> None:
+        """Take one line, of `stdout`, `stderr`, or of the loader itself as `note`."""
+        ...
+
+    def dropped(self, limit: str, count: int) -> None:
+        """Learn that so many bytes, or lines, were over the limit of that name and are gone."""
+        ...
+
+    def flush(self) -> None:
+        """Say what is still to be said of dropped lines; called when an instance has ended."""
+        ...
 
 
 class Output:
-    """Reads one pipe of a worker and hands on its lines.
+    """Reads one pipe of a worker and hands on its lines, `kb` KiB a second.
 
     A flood is read and thrown away, so that it neither fills the host's memory nor stops the plugin in
-    the middle of a print; how much was dropped is said in a line of its own.
+    the middle of a print; how much was dropped is told once a second.
     """
 
-    def __init__(self, fd: int, name: str, line: Callable[[str, str], None]) -> None:
+    def __init__(self, fd: int, name: str, log: Log, kb: int) -> None:
         os.set_blocking(fd, False)
         self._fd = fd
         self._name = name
-        self._line = line
+        self._log = log
+        self._rate = kb * 1024
         self._loop = asyncio.get_running_loop()
         self._rest = b""
-        self._allowance = float(_BURST)
+        self._allowance = float(_BURST * self._rate)
         self._since = self._loop.time()
         self._dropped = 0
+        self._reporting: asyncio.TimerHandle | None = None
         self._loop.add_reader(fd, self._readable)
 
     def _readable(self) -> None:
@@ -47,14 +65,11 @@ class Output:
 
     def _take(self, data: bytes) -> None:
         now = self._loop.time()
-        self._allowance = min(_BURST, self._allowance + (now - self._since) * _RATE)
+        self._allowance = min(_BURST * self._rate, self._allowance + (now - self._since) * self._rate)
         self._since = now
         if len(data) > self._allowance:
-            self._dropped += len(data)
-            self._rest = b""
-            return
+            data = self._fitting(data)
         self._allowance -= len(data)
-        self._report()
         lines = (self._rest + data).split(b"\n")
         self._rest = lines.pop()
         for line in lines:
@@ -63,14 +78,27 @@ class Output:
             self._emit(self._rest)
             self._rest = b""
 
+    def _fitting(self, data: bytes) -> bytes:
+        """Return the whole lines that are allowed, and count the rest as dropped."""
+        fits = data.rfind(b"\n", 0, int(self._allowance)) + 1
+        self._dropped += len(data) - fits
+        if not fits:
+            self._dropped += len(self._rest)
+            self._rest = b""
+        if self._reporting is None:
+            self._reporting = self._loop.call_later(_EVERY, self._report)
+        return data[:fits]
+
     def _emit(self, line: bytes) -> None:
         text = line[:_LINE].decode("utf-8", "replace").rstrip("\r")
-        self._line(self._name, text + (" …" if len(line) > _LINE else ""))
+        self._log(self._name, text + (" …" if len(line) > _LINE else ""))
 
     def _report(self) -> None:
-        if self._dropped:
-            self._line(self._name, f"[{self._dropped:,} bytes of output dropped: too much at once]")
-            self._dropped = 0
+        if self._reporting is not None:
+            self._reporting.cancel()
+            self._reporting = None
+            count, self._dropped = self._dropped, 0
+            self._log.dropped("output_kb", count)
 
     def drain(self) -> None:
         """Read what is there now and stop; called when the worker has ended."""

@@ -22,12 +22,14 @@ from devkit_core.errors import (
 from devkit_core.protocol.frames import FrameError, Kind, encode
 from devkit_core.protocol.handshake import agree, configure, initialize, welcome
 from devkit_core.protocol.messages import Hello, read_failure, read_hello
+from devkit_core.sandbox.plan import Limits
 from devkit_core.workers.blocking_channel import BlockingChannel
 from devkit_core.workers.channel import Channel
 from devkit_core.workers.deadlines import Deadlines
 from devkit_core.workers.death import death
+from devkit_core.workers.grace import GRACE, Grace
 from devkit_core.workers.host_calls import HostCalls, Services
-from devkit_core.workers.output import Output
+from devkit_core.workers.output import Log, Output
 from devkit_core.workers.pending import PendingCall
 from devkit_core.workers.starting import failed_start
 from devkit_core.workers.usage import Usage
@@ -35,8 +37,6 @@ from devkit_core.workers.zygote import Process, Zygote
 
 __all__ = ["Worker"]
 
-#: seconds a worker has to react to a cancelled call before it is ended
-GRACE = 0.5
 #: workers that may die before a call is begun, until it fails: no plugin can keep its host busy for ever
 ATTEMPTS = 16
 #: seconds from the end of the channel to the exit, before a worker is ended
@@ -56,11 +56,12 @@ class Worker:
         plugin: str,
         deadlines: Deadlines,
         limit: int,
-        log: Callable[[str, str], None],
+        log: Log,
         ended: Callable[[DevKitError | None, list[PendingCall]], None],
         *,
+        limits: Limits,
+        usage: Usage,
         threads: bool = False,
-        usage: Usage | None = None,
         services: Services | None = None,
     ) -> None:
         self.plugin = plugin
@@ -79,12 +80,13 @@ class Worker:
         self._pong: asyncio.Future[None] | None = None
         self._outputs: list[Output] = []
         self._page: mmap.mmap | None = None  # where a Python worker notes the call it begins
+        self._limits = limits
         self._usage = usage
         self._services = services
         self._host_calls: HostCalls | None = None
         self._over: DevKitError | None = None  # the limit that it was ended for
         self._closing = False
-        self._head = (0, 0.0)  # the oldest unanswered call, and since when it is that
+        self._grace = Grace(self._channel.connection)
         self._tell = False  # whether the end is told to `ended`: only after a start that succeeded
         self._gone: asyncio.Future[DevKitError | None] = self._loop.create_future()
         self._finishing: asyncio.Task[None] | None = None
@@ -129,7 +131,7 @@ class Worker:
                 for name in ("stdout", "stderr"):
                     read, write = os.pipe()
                     theirs.callback(os.close, write)
-                    self._outputs.append(Output(read, name, self._log))
+                    self._outputs.append(Output(read, name, self._log, self._limits.output_kb))
                     descriptors.append(write)
                 page = os.memfd_create("devkit-progress", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
                 theirs.callback(os.close, page)
@@ -139,6 +141,7 @@ class Worker:
                     descriptors.append(broker)
                 self._reply = self._loop.create_future()
                 self.process = await zygote.spawn(request, descriptors)
+                self._deadlines.attend(self)
             except BaseException:
                 self._channel.close()
                 for output in self._outputs:
@@ -255,6 +258,13 @@ class Worker:
             self._deadlines.watch(self)
         self._channel.submit(call)
 
+    def look(self, now: float) -> None:
+        """End the worker where it is over a limit that the kernel doesn't hold; called idle or not."""
+        if self.process is not None and self._over is None:
+            self._over = self._usage.exceeded(now, self.process.pid)
+            if self._over is not None:
+                self.kill()
+
     def sweep(self, now: float) -> bool:
         """Fail overdue calls, and end the worker where one doesn't stop within its grace."""
         with self._channel.guard:
@@ -262,11 +272,6 @@ class Worker:
 
     def _sweep(self, now: float) -> bool:
         connection = self._channel.connection
-        if self._usage is not None and self.process is not None:
-            self._over = self._usage.exceeded(now, self.process.pid)
-            if self._over is not None:
-                self.kill()
-                return False
         for waiting in self._channel.expired(now):
             connection.cancel(waiting, now)
             waiting.abandon = None
@@ -277,20 +282,10 @@ class Worker:
                     hint="raise timeout=, --timeout, or execution_timeout",
                 )
             )
-        if connection.abandoned:
-            # a worker that takes one call at a time gets to a cancelled one only when its turn comes
-            # so its grace begins then
-            serial = connection.concurrency == 1
-            head = next(iter(connection.sent), 0)
-            if head != self._head[0]:
-                self._head = (head, now)
-            for number, since in connection.abandoned.items():
-                if serial and number != head:
-                    continue
-                if now - max(since, self._head[1] if serial else 0.0) > GRACE:
-                    self._log("stderr", f"[ended: a cancelled call did not stop within {GRACE:g} s]")
-                    self.kill()
-                    return False
+        if self._grace.is_over(now):
+            self._log("stderr", f"[ended: a cancelled call did not stop within {GRACE:g} s]")
+            self.kill()
+            return False
         return self._channel.busy
 
     async def drain(self, seconds: float) -> None:
@@ -354,8 +349,14 @@ class Worker:
         self._deadlines.forget(self)
         for output in self._outputs:
             output.drain()
+        self._log.flush()
         started, waiting = self._channel.leave(self._last_begun())
-        why = None if self._closing else self._over or death(self.plugin, broken, status)
+        why = (
+            None
+            if self._closing
+            else self._over
+            or death(self.plugin, broken, status, process.peak_mb if process is not None else 0, self._limits)
+        )
         for call in started:
             call.abandon = None
             call.set_exception(

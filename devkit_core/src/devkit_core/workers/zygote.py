@@ -29,6 +29,7 @@ class Process:
 
     def __init__(self, pid: int, pidfd: int) -> None:
         self.pid = pid
+        self.peak_mb = 0  # most memory that was resident, known at the end
         self._pidfd = pidfd
         self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
@@ -38,8 +39,15 @@ class Process:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
-    def exited(self, status: int) -> None:
-        """Take its exit status: negative numbers are signals."""
+    def interrupt(self) -> None:
+        """Make it look whether its call was cancelled: SIGURG, which does nothing where nobody looks."""
+        if self._pidfd >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, signal.SIGURG)
+
+    def exited(self, status: int, peak_kb: int = 0) -> None:
+        """Take its exit status, where negative numbers are signals, and its most memory."""
+        self.peak_mb = peak_kb >> 10
         if not self.ended.done():
             self.ended.set_result(status)
         if self._pidfd >= 0:
@@ -66,7 +74,7 @@ class Zygote:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._requests: dict[int, asyncio.Future[Process]] = {}
         self._workers: dict[int, Process] = {}
-        self._early: dict[int, int] = {}
+        self._early: dict[int, tuple[int, int]] = {}
         self._next = 0
 
     @property
@@ -148,10 +156,11 @@ class Zygote:
     def _message(self, message: dict[str, Any], descriptors: list[int]) -> None:
         if "exit" in message:
             worker = self._workers.pop(message["exit"], None)
+            ended = message["status"], message["peak"]
             if worker is None:
-                self._early[message["exit"]] = message["status"]
+                self._early[message["exit"]] = ended
             else:
-                worker.exited(message["status"])
+                worker.exited(*ended)
         elif "id" in message:
             reply = self._requests.pop(message["id"], None)
             if not descriptors:  # the fork failed, or this process may open no further file
@@ -160,11 +169,11 @@ class Zygote:
                     reply.set_exception(LoadError(f"no worker: {why}", code="worker-start"))
                 return
             worker = Process(message["pid"], descriptors[0])
-            status = self._early.pop(worker.pid, None)
-            if status is None:
+            early = self._early.pop(worker.pid, None)
+            if early is None:
                 self._workers[worker.pid] = worker
             else:
-                worker.exited(status)
+                worker.exited(*early)
             if reply is None or reply.done():
                 worker.kill()  # nobody waits for it any more
             else:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from devkit_core.api import ExecutionError, PayloadTooLarge, PluginRaised
+from devkit_core.api import ExecutionError, PayloadTooLarge, PluginRaised, how_to_raise
 from devkit_loader_wasm.crossing import OutOfBounds
 from devkit_loader_wasm.sections import Signature
 from devkit_loader_wasm.stopping import Exited
@@ -92,9 +92,9 @@ class _Library(Guest):
 
     def _no_room(self, name: str, size: int) -> PluginRaised:
         return PluginRaised(
-            f"{name} gave no room for {size:,} bytes",
+            f"{name} gave no room for {size:,} bytes; its memory may grow to {self.program.memory_mb} MiB",
             plugin=self.program.plugin,
-            hint=f"its memory may grow to {self.program.memory_mb} MiB: max_memory_mb, memory_limit_mb",
+            hint=how_to_raise("memory_mb", self.program.plugin),
         )
 
     def _check_size(self, size: int) -> None:
@@ -102,7 +102,7 @@ class _Library(Guest):
             raise PayloadTooLarge(
                 f"the result has {size:,} bytes; the limit is {self.program.payload_limit:,}",
                 plugin=self.program.plugin,
-                hint="raise max_payload_mb",
+                hint=how_to_raise("payload_mb", self.program.plugin),
             )
 
 
@@ -325,7 +325,9 @@ class CommandGuest(Guest):
                 raise
         if len(answer) > limit:
             raise PayloadTooLarge(
-                f"the result is over the limit of {limit:,} bytes", plugin=plugin, hint="raise max_payload_mb"
+                f"the result is over the limit of {limit:,} bytes",
+                plugin=plugin,
+                hint=how_to_raise("payload_mb", plugin),
             )
         if status:
             text = said.decode("utf-8", "replace").strip()

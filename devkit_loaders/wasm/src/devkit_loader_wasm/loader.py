@@ -52,7 +52,7 @@ class WasmLoader(Loader):
         from devkit_loader_wasm.output import Output
 
         loop = asyncio.get_running_loop()
-        output = Output(request.log, loop)
+        output = Output(request.log, loop, request.limits.output_kb)
         # importing wasmtime, reading and compiling take their time; what is kept of a module is there at once
         program = self._kept(request, output) if self._engine is not None else None
         if program is None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devkit_core.api import LoadError, Place, ResourceExhausted
+from devkit_core.api import LoadError, Place, ResourceExhausted, how_to_raise
 from devkit_loader_wasm.crossing import Calls, calls
 from devkit_loader_wasm.forms import Form, takes_settings
 from devkit_loader_wasm.guests import CommandGuest, Guest, PlainGuest, ReactorGuest
@@ -147,7 +147,7 @@ class World:
                 raise ResourceExhausted(
                     f"`{program.plugin}` asks for more than its limits: {' '.join(text.split())}",
                     plugin=program.plugin,
-                    hint="raise memory_limit_mb, or the manifest's max_memory_mb",
+                    hint=how_to_raise("memory_mb", self.program.plugin),
                 ) from None
             raise translate(error, self.halt) from None
 

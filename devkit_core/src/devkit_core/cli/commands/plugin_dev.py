@@ -17,6 +17,7 @@ from devkit_core.cli import eventloop
 from devkit_core.cli.commands.plugin_logs import log_line
 from devkit_core.cli.errors import render
 from devkit_core.cli.grammar import command, pass_session
+from devkit_core.cli.limits import limit_option, limits_for
 from devkit_core.cli.numbers import duration
 from devkit_core.cli.output import Look, Styled
 from devkit_core.cli.session import Session
@@ -67,8 +68,9 @@ class _Answer:
 )
 @click.argument("path", type=click.Path(), default=".")
 @click.option("--input", "inputs", multiple=True, metavar="TEXT", help="Run on this too; may be repeated.")
+@limit_option
 @pass_session
-def dev(session: Session, *, path: str, inputs: tuple[str, ...]) -> None:
+def dev(session: Session, *, path: str, inputs: tuple[str, ...], limits: tuple[str, ...]) -> None:
     """Load the plugin in PATH, run it on its samples, and do so again whenever its files change.
 
     Samples are the files samples/*.txt and samples/*.json of its folder. Outputs, and later what differs,
@@ -82,7 +84,8 @@ def dev(session: Session, *, path: str, inputs: tuple[str, ...]) -> None:
     watch.demand()
     folder = Path(os.path.abspath(path))
     plugin = read_manifest(folder).manifest.id
-    config = replace(session.settings.config, hot_reload=True)
+    own = session.settings.config
+    config = replace(own, hot_reload=True, limits=(*own.limits, *limits_for(plugin, limits)))
     manager = PluginManager(
         config,
         places=session.places,

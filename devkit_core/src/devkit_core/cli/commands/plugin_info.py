@@ -10,6 +10,7 @@ import click
 
 from devkit_core.cli.errors import render
 from devkit_core.cli.grammar import command, pass_session
+from devkit_core.cli.limits import limit_data, limit_lines
 from devkit_core.cli.offer_facts import offer_data, offer_manifest, offer_view, offered_lines
 from devkit_core.cli.offers import described
 from devkit_core.cli.output import Facts, Rendered, Styled, View
@@ -18,10 +19,12 @@ from devkit_core.cli.rights import Rights, rights_of
 from devkit_core.cli.session import Session
 from devkit_core.errors import DevKitError, NotFound
 from devkit_core.model.config_fields import plain
+from devkit_core.model.limits import Held
 from devkit_core.model.manifest import Manifest
 from devkit_core.model.schema_misses import expectation
 from devkit_core.model.types import Discovered
 from devkit_core.model.versions import parse_requirement, parse_runtime_version
+from devkit_core.running.limits import limits_of
 
 __all__ = ["info"]
 
@@ -59,6 +62,7 @@ def info(session: Session, plugin: str, ask: bool) -> None:
     manifest = found.manifest
     kind, problem = _kind(session, found)
     rights = rights_of(session, found) if manifest is not None else None
+    limits = limits_of(manifest, session.settings.config) if manifest is not None else ()
     data: dict[str, Any] = {
         "id": found.id,
         "folder": str(found.folder),
@@ -73,13 +77,14 @@ def info(session: Session, plugin: str, ask: bool) -> None:
         **(_manifest(manifest) if manifest is not None else {}),
         "dependencies": _dependencies(session, manifest) if manifest is not None else [],
         "permissions": rights.as_data() if rights else None,
+        "limits": limit_data(limits),
         "error": problem.as_dict() if problem else None,
         "warnings": [asdict(each) for each in found.warnings],
         "offers": [offer_data(each) for each in offers] if ask else None,
         "problems": problems,
         "running": running(session, found.id),
     }
-    session.output.data("plugin-info/1", data, lambda: _view(session, found, data, rights, problem))
+    session.output.data("plugin-info/1", data, lambda: _view(session, found, data, rights, limits, problem))
 
 
 def _kind(session: Session, found: Discovered) -> tuple[str, DevKitError | None]:
@@ -155,6 +160,7 @@ def _view(
     found: Discovered,
     data: dict[str, Any],
     rights: Rights | None,
+    limits: tuple[Held, ...],
     problem: DevKitError | None,
 ) -> View:
     if problem is not None:
@@ -183,6 +189,8 @@ def _view(
         rows.append(("permissions", rights.summary()))
         if to_grant := rights.command():
             rows.append(("to grant", Styled(to_grant, "warn")))
+    if limits:
+        rows.append(("limits", "\n".join(limit_lines(limits, session.settings.origins))))
     rows += [("offered", text) for text in offered_lines(data["offers"] or ())]
     if data["running"]:
         from devkit_core.cli.commands.plugin_stats import running_line

@@ -19,6 +19,7 @@ from devkit_core.cli.calling import as_data, prepare, tell_withheld
 from devkit_core.cli.exit_codes import Exit
 from devkit_core.cli.grammar import command, pass_session
 from devkit_core.cli.input_lines import InputLines
+from devkit_core.cli.limits import input_bytes, limit_option, limits_for
 from devkit_core.cli.output import Output
 from devkit_core.cli.plugin_ids import complete_plugin
 from devkit_core.cli.results_file import ResultsFile
@@ -78,6 +79,7 @@ class _Count:
 @click.option(
     "--set", "given", multiple=True, metavar="KEY=VALUE", help="A setting of the plugin's own, for this run."
 )
+@limit_option
 @click.option(
     "--allow-unconfined",
     is_flag=True,
@@ -98,6 +100,7 @@ def map_(
     in_flight: int,
     timeout: float | None,
     given: tuple[str, ...],
+    limits: tuple[str, ...],
     allow_unconfined: bool,
 ) -> None:
     """Run a plugin once for every line of FILE, or of standard input for `-`.
@@ -107,10 +110,11 @@ def map_(
     else `error`. What was interrupted goes on with --resume, which tries lines that failed again.
     """
     config = session.settings.config
+    config = replace(config, limits=(*config.limits, *limits_for(plugin, limits)))
     if allow_unconfined:
         config = replace(config, allow_unconfined=True)
     values = given_texts(given)
-    lines = InputLines(file, config.max_payload_mb << 20)
+    lines = InputLines(file, input_bytes(config, plugin))
     with contextlib.closing(lines):
         results = ResultsFile(out, plugin, resume=resume)
         count = _Count()
@@ -171,7 +175,7 @@ class _Inputs:
 
     def _input(self, line: bytes | None) -> str | bytes:
         if line is None:
-            raise PayloadTooLarge("the line is longer than an input may be", hint="raise max_payload_mb")
+            raise PayloadTooLarge("the line is longer than an input may be", hint="--limit payload_mb=N")
         if not self._raw:
             try:
                 value = json.loads(line)

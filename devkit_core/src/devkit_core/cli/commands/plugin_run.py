@@ -18,11 +18,13 @@ from devkit_core.cli.calling import as_data, prepare, tell_withheld
 from devkit_core.cli.errors import render
 from devkit_core.cli.exit_codes import Exit
 from devkit_core.cli.grammar import command, pass_session
+from devkit_core.cli.limits import input_bytes, limit_option, limits_for
 from devkit_core.cli.output import Output
 from devkit_core.cli.plugin_ids import complete_plugin
 from devkit_core.cli.session import Session
 from devkit_core.errors import DevKitError, NotFound, PayloadTooLarge, Place, UsageError
 from devkit_core.manager import PluginManager
+from devkit_core.model.limits import EVERY
 from devkit_core.model.types import capability
 
 __all__ = ["run"]
@@ -47,6 +49,7 @@ class _Call:
         "devkit plugin run todo-scanner --file src/main.py",
         'devkit plugin run markdown-html --fn outline --json \'{"markdown": "# Title"}\'',
         "devkit plugin run my-plugin --set line_length=100 --file plugin.py",
+        "devkit plugin run my-plugin --limit memory_mb=512 --limit cpu_seconds=60 --file plugin.py",
         'devkit plugin run --all-with CodeAnalysis "x = 1  # TODO: name it"',
         "devkit plugin run test-plugin -- --starts-with-a-dash",
     ),
@@ -71,6 +74,7 @@ class _Call:
 @click.option(
     "--set", "given", multiple=True, metavar="KEY=VALUE", help="A setting of the plugin's own, for this run."
 )
+@limit_option
 @click.option(
     "--allow-unconfined",
     is_flag=True,
@@ -90,6 +94,7 @@ def run(
     timeout: float | None,
     wanted: str | None,
     given: tuple[str, ...],
+    limits: tuple[str, ...],
     allow_unconfined: bool,
 ) -> None:
     """Run a plugin on INPUT and write what it returned to stdout, unchanged; a terminal is
@@ -107,9 +112,10 @@ def run(
     if json_input is not None and function is None:
         raise UsageError("--json is the input of a function", hint="name it: --fn NAME")
     config = session.settings.config
+    config = replace(config, limits=(*config.limits, *limits_for(plugin or EVERY, limits)))
     if json_input is not None:
         words = [_checked(json_input)]
-    input = _input(words[0] if words else None, file, config.max_payload_mb << 20)
+    input = _input(words[0] if words else None, file, input_bytes(config, plugin or EVERY))
     call = _Call(input, function, timeout)
     if allow_unconfined:
         config = replace(config, allow_unconfined=True)
@@ -165,7 +171,8 @@ def _read(stream: IO[bytes], limit: int) -> bytes:
     data = stream.read(limit + 1)
     if len(data) > limit:
         raise PayloadTooLarge(
-            f"the input has more than {limit >> 20} MiB", hint="devkit config set max_payload_mb N"
+            f"the input has more than {limit >> 20} MiB",
+            hint="--limit payload_mb=N, or devkit config set max_payload_mb N",
         )
     return data
 
