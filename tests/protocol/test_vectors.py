@@ -22,6 +22,7 @@ class Call:
 
     def __init__(self, data: bytes = b"x", text: bool = True) -> None:
         self.function, self.data, self.text, self.id, self.deadline = 0, data, text, 0, float("inf")
+        self.size, self.source = len(data), None
         self.answer = self.failure = None
         self.items: list[bytes] = []
         self.streams = False
@@ -59,6 +60,7 @@ class Host:
         )
 
     def receive(self, data: bytes, size: int = 1 << 30) -> None:
+        data = memoryview(data)
         while data and not self.broken:
             room = self.connection.get_buffer(-1)
             count = min(len(room), len(data), size)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import frames
 from .frames import Frame, Reader, Wire, encode
+from .inputs import Incoming
 from .program import Broken, Program
 from .serve import Answers
 
@@ -38,6 +39,8 @@ class _Host(asyncio.BufferedProtocol):
         self.tasks: dict[int, asyncio.Task[None]] = {}
         self.parts: dict[int, list[bytes]] = {}
         self.credit: dict[int, int] = {}
+        self.inputs: dict[int, Incoming] = {}
+        program.source = self.incoming
         self.more = asyncio.Condition()
         self.ended = asyncio.get_running_loop().create_future()
         self.writable = asyncio.Event()
@@ -77,6 +80,9 @@ class _Host(asyncio.BufferedProtocol):
             self.begin(call, function, payload, flags)
         elif kind == frames.CALL:
             self.parts[call] = [bytes((flags,)), function.to_bytes(2, "big"), payload]
+        elif kind == frames.INPUT:
+            if call in self.tasks:
+                self.input(call).take(frame)
         elif kind == frames.CHUNK:
             self.parts[call].append(payload)
             if flags & frames.END:
@@ -92,7 +98,7 @@ class _Host(asyncio.BufferedProtocol):
         elif kind == frames.PING:
             self.send(encode(frames.PONG, 0, 0, 0, payload))
         elif kind == frames.WELCOME:
-            self.answers.welcome(payload)
+            self.answers.welcome(payload, self.reader, self.page)
             if self.host is not None:
                 self.host.welcome(payload)
         elif kind == frames.INITIALIZE:
@@ -113,6 +119,19 @@ class _Host(asyncio.BufferedProtocol):
     def begin(self, call: int, function: int, payload: bytes, flags: int) -> None:
         self.page[:4] = call.to_bytes(4, "little")
         self.spawn(call, self.run(call, function, payload, bool(flags & frames.TEXT)))
+
+    def input(self, call: int) -> Incoming:
+        """Return the input, in pieces, of a call that is here."""
+        incoming = self.inputs.get(call)
+        if incoming is None:
+            incoming = self.inputs[call] = Incoming(call, self.send)
+            self.tasks[call].add_done_callback(lambda _: self.inputs.pop(call, None))
+        return incoming
+
+    def incoming(self) -> Incoming:
+        """Return the input of the call that this task runs."""
+        task = asyncio.current_task()
+        return self.input(next(call for call, each in self.tasks.items() if each is task))
 
     async def run(self, call: int, function: int, payload: bytes, text: bool) -> None:
         try:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from struct import Struct
 from time import perf_counter
 
+from .memory import Memory
+
 HEAD = Struct(">IBBHI")
 HEAD_SIZE = HEAD.size
 BUFFER = 256 * 1024
@@ -29,8 +31,8 @@ SPIN, NEAR = 60e-6, 150e-6
     STARTED,
     CONFIGURE,
 ) = range(1, 15)
-HOST_CALL, HOST_RESULT, HOST_ERROR, HOST_CANCEL, LOG, EVENT, PROGRESS = range(15, 22)
-TEXT, END, META, ITEM, STREAM = 1, 2, 4, 8, 16
+HOST_CALL, HOST_RESULT, HOST_ERROR, HOST_CANCEL, LOG, EVENT, PROGRESS, INPUT = range(15, 23)
+TEXT, END, META, ITEM, STREAM, MEMORY = 1, 2, 4, 8, 16, 32
 
 #: kind, flags, function, call, payload
 Frame = tuple[int, int, int, int, bytes]
@@ -51,6 +53,7 @@ class Reader:
         self.buffer: mmap.mmap | bytearray = _buffer()
         self.view = memoryview(self.buffer)
         self.have = 0
+        self.memory: Memory | None = None  # where large payloads come from, once that is agreed
 
     def room(self) -> memoryview:
         return self.view[self.have :] if self.have else self.view
@@ -68,7 +71,10 @@ class Reader:
             start = at + HEAD_SIZE
             if flags & META:
                 start += 2 + int.from_bytes(buffer[start : start + 2], "big")
-            yield kind, flags, function, call, bytes(view[start:end])
+            payload = bytes(view[start:end])
+            if flags & MEMORY and self.memory is not None:
+                payload = self.memory.take(payload)
+            yield kind, flags, function, call, payload
             at = end
         rest = have - at
         if needed > len(buffer):  # a frame larger than the buffer: one of its size until it is read

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+from .inputs import Incoming, annotation, piecewise, streamed
+
 if TYPE_CHECKING:
     from .hosting import Host
 
@@ -39,7 +41,7 @@ class Program:
 
     def __init__(self) -> None:
         self.names: dict[str, int] = {}
-        self.functions: list[Callable[[bytes, bool], Any]] = []
+        self.functions: list[Callable[[Any, bool], Any]] = []
         self.initialize: Callable[..., Any] | None = None
         self.configure: Callable[[Any], Any] | None = None
         self.configured = False  # whether initialize takes the settings
@@ -48,14 +50,17 @@ class Program:
         self.concurrent = False
         self.asks = False  # whether it may use the host, by `devkit_plugin`
         self.host: Host | None = None
+        self.inputs: dict[str, int] = {}  # functions once more, as they take their input in pieces
+        self.source: Callable[[], Incoming] | None = None  # the pieces of the call that runs
 
     @property
     def features(self) -> list[str]:
-        """What it takes of the settings, at the start and when they change, and what it may use of the host."""
+        """What it takes of settings and inputs, and what it may use of its host, in the protocol's words."""
         changing = self.configure or (self.asks and not self.configured)
         takes = {"config": self.configured or changing, "configure": changing}
         uses = ["host-call", "log", "event", "progress"] if self.asks else []
-        return [*(name for name, there in takes.items() if there), *uses]
+        pieces = ["input"] if self.inputs else []
+        return [*(name for name, there in takes.items() if there), *uses, *pieces]
 
     def start(self, payload: bytes) -> Callable[[], Any] | None:
         """Return what an INITIALIZE frame runs."""
@@ -101,6 +106,13 @@ class Program:
         self.functions.append(function)
 
 
+    def take_pieces(self, name: str) -> None:
+        """Offer a function once more, for an input that follows its call piece by piece."""
+        function = self.functions[self.names[name]]
+        self.inputs[name] = len(self.functions)
+        self.functions.append(lambda _, text: function(self.source and self.source(), text))
+
+
 def load(path: str, names: list[str]) -> Program:
     """Load the entry point at `path`, which must offer `execute` and the functions named.
 
@@ -142,12 +154,17 @@ def module(path: str, code: CodeType, names: list[str]) -> Program:
                 else "define `def execute(input: str) -> str`",
             )
         program.add(wanted, _texts(function) if wanted == "execute" else _values(function))
+    wish = streamed(functions[0])
     program.initialize = _optional(plugin, "initialize")
     program.configure = _optional(plugin, "configure")
     program.configured = _takes_one(program.initialize)
     program.shutdown = _optional(plugin, "shutdown")
     every = [*functions, program.initialize, program.configure, program.shutdown]
     program.concurrent = any(_flags(f) & _ASYNC for f in every if f is not None)
+    if wish is not None:
+        program.functions[0] = piecewise(functions[0], wish, _decoded)
+        if program.concurrent == wish.by_loop:
+            program.take_pieces("execute")
     return program
 
 
@@ -171,26 +188,29 @@ def _flags(function: Any) -> int:
 
 def _texts(function: Any) -> Callable[[bytes, bool], Any]:
     """Give `execute` what its annotation asks for: `bytes`, or else text."""
-    code = getattr(function, "__code__", None)
-    # a bound method's first argument is the object
-    first = 1 if getattr(function, "__self__", None) is not None else 0
-    names = code.co_varnames[first : first + 1] if code else ()
-    wanted = getattr(function, "__annotations__", {}).get(names[0]) if names else None
-    if wanted in (bytes, bytearray, memoryview, "bytes", "bytearray", "memoryview"):
+    if annotation(function) in (bytes, bytearray, memoryview, "bytes", "bytearray", "memoryview"):
         return lambda data, text: function(data)
 
     def call(data: bytes, text: bool) -> Any:
         try:
             value = str(data, "utf-8")
         except UnicodeDecodeError as error:
-            raise Broken(
-                "input-not-text",
-                f"the input is not UTF-8 (byte {error.start})",
-                "annotate the parameter of execute as bytes to take any input",
-            ) from None
+            raise _no_text(error) from None
         return function(value)
 
     return call
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        return str(data, "utf-8")
+    except UnicodeDecodeError as error:
+        raise _no_text(error) from None
+
+
+def _no_text(error: UnicodeDecodeError) -> Broken:
+    message = f"the input is not UTF-8 (byte {error.start})"
+    return Broken("input-not-text", message, "annotate the parameter of execute as bytes to take any input")
 
 
 def _values(function: Any) -> Callable[[bytes, bool], Any]:

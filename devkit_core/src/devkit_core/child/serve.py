@@ -11,7 +11,9 @@ from struct import Struct
 from typing import Any
 
 from . import frames
-from .frames import Frame, Gone, Wire, encode, split
+from .frames import Frame, Gone, Reader, Wire, encode, split
+from .inputs import Incoming
+from .memory import LEAST, Memory
 from .program import Broken, Program, failure
 
 __all__ = ["Answers", "hello", "serve"]
@@ -25,9 +27,10 @@ def hello(program: Program) -> bytes:
         "protocol": 1,
         "language": "python",
         "version": ".".join(map(str, sys.version_info[:3])),
-        "features": ["chunk", "credit", "started", "page", *program.features],
+        "features": ["chunk", "credit", "started", "page", "memfd", *program.features],
         "functions": program.names,
         "concurrency": 64 if program.concurrent else 1,
+        "inputs": program.inputs,
     }
     return encode(frames.HELLO, 0, 0, 0, json.dumps(body).encode())
 
@@ -41,15 +44,20 @@ class Answers:
         self.limit = 64 << 20
         self.size = 1 << 20
         self.window = 1 << 20
+        self.memory: Memory | None = None
 
-    def welcome(self, payload: bytes) -> None:
+    def welcome(self, payload: bytes, reader: Reader, page: mmap.mmap) -> None:
         body = json.loads(payload)
+        if "memfd" in body["features"]:
+            self.memory = reader.memory = Memory(page)
         self.limit, self.size, self.window = body["payload"], body["frame"], body["window"]
 
     def result(self, call: int, value: Any) -> None:
         """Send a whole answer; raises Broken where it is none."""
         data, text = self.payload(value)
-        if len(data) <= self.size:
+        if len(data) >= LEAST and self.memory is not None and (place := self.memory.put(data)) is not None:
+            self.send(encode(frames.RESULT, text | frames.END | frames.MEMORY, 0, call, place))
+        elif len(data) <= self.size:
             self.send(encode(frames.RESULT, text | frames.END, 0, call, data))
         else:
             for frame in split(frames.RESULT, text, call, data, self.size):
@@ -104,7 +112,7 @@ class _Stop(Exception):
 
 
 class _Serial:
-    """Runs calls in the order they come; while a stream waits for credit, frames are kept."""
+    """Runs calls in the order they come; while a stream waits, frames are kept."""
 
     def __init__(self, wire: Wire, program: Program, path: str, page: mmap.mmap) -> None:
         self.wire = wire
@@ -115,6 +123,8 @@ class _Serial:
         self.parts: dict[int, list[bytes]] = {}
         self.cancelled: set[int] = set()
         self.credit: dict[int, int] = {}
+        self.input: Incoming | None = None  # of the last call that takes its input in pieces
+        program.source = self.incoming
 
     def run(self) -> None:
         while True:
@@ -144,7 +154,7 @@ class _Serial:
         elif kind == frames.PING:
             self.wire.send(encode(frames.PONG, 0, 0, 0, payload))
         elif kind == frames.WELCOME:
-            self.answers.welcome(payload)
+            self.answers.welcome(payload, self.wire.reader, self.page)
             if self.program.host is not None:
                 self.program.host.welcome(payload)
         elif kind == frames.INITIALIZE:
@@ -164,6 +174,25 @@ class _Serial:
             self.answers.error(0, error)
         else:
             self.wire.send(encode(frames.RESULT, frames.END, 0, 0, b""))
+
+    def incoming(self) -> Incoming:
+        """Return the input, in pieces, of the call that has begun; others may be here behind it already."""
+        call = _NUMBER.unpack_from(self.page)[0]
+        self.input = Incoming(call, self.wire.send, self.more)
+        others: deque[Frame] = deque()
+        for frame in self.kept:
+            if frame[0] == frames.INPUT and frame[3] == call:
+                self.input.take(frame)
+            else:
+                others.append(frame)
+        self.kept = others
+        return self.input
+
+    def more(self, call: int) -> None:
+        """Read more of a call's input."""
+        if call in self.cancelled:
+            raise Broken("cancelled", "the call was cancelled")
+        self.wait()
 
     def call(self, function: int, call: int, payload: bytes, text: bool) -> None:
         if call in self.cancelled:
@@ -217,6 +246,8 @@ class _Serial:
                 self.wire.send(encode(frames.PONG, 0, 0, 0, payload))
             elif kind == frames.CANCEL:
                 self.cancelled.add(call)
+            elif kind == frames.INPUT and self.input is not None and self.input.call == call:
+                self.input.take(frame)
             else:
                 self.kept.append(frame)
         if self.cancelled & self.credit.keys():

@@ -296,7 +296,7 @@ def arrange(descriptors: list[int]) -> mmap.mmap:
     os.dup2(channel, _CHANNEL)
     if broker:
         os.dup2(broker[0], _BROKER)
-    progress = mmap.mmap(page, mmap.PAGESIZE)
+    progress = mmap.mmap(page, 0)
     os.closerange(_BROKER + len(broker), 65536 if sys.maxsize < 2**32 else os.sysconf("SC_OPEN_MAX"))
     return progress
 

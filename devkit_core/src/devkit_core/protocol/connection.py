@@ -25,15 +25,13 @@ from devkit_core.protocol.frames import (
 )
 from devkit_core.protocol.handshake import STREAM_WINDOW
 from devkit_core.protocol.host_calls import HostRequests
-from devkit_core.protocol.host_calls import HostRequests
+from devkit_core.protocol.memory import LEAST, Incoming, Outgoing
 from devkit_core.protocol.messages import Failure, Result, read_failure
 
 __all__ = ["Connection", "Waiting"]
 
 _RESULT, _ERROR, _CHUNK, _STARTED = Kind.RESULT, Kind.ERROR, Kind.CHUNK, Kind.STARTED
-_TEXT, _END, _META, _ITEM, _STREAM = (
-    int(f) for f in (Flag.TEXT, Flag.END, Flag.META, Flag.ITEM, Flag.STREAM)
-)
+_TEXT, _END, _META, _ITEM, _STREAM, _MEMORY = (int(flag) for flag in Flag)
 _BUFFER = 256 * 1024
 _SMALL = 16 * 1024  # bytes of a part that is not worth an object of its own
 #: bytes of input on the wire and unanswered, beyond which further calls wait their turn in the host
@@ -48,7 +46,16 @@ class Waiting(Protocol):
     """One call as the connection needs it; whoever made it owns its meaning."""
 
     function: int
-    data: bytes
+
+    @property
+    def data(self) -> bytes: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def source(self) -> str | None:
+        """The text whose bytes `data` is, where that is in ASCII and too long to be encoded for nothing."""
+        ...
+
     text: bool
     id: int  # on this connection; 0 until it is sent
     deadline: float  # by the driver's clock; infinite where there is none
@@ -58,6 +65,10 @@ class Waiting(Protocol):
     def result(self) -> Result: ...
     def set_result(self, result: Result, /) -> None:
         """End it with an answer, unless it has ended."""
+        ...
+
+    def set_text(self, text: str, /) -> None:
+        """End it with an answer that is decoded already, unless it has ended; called where it has a source."""
         ...
 
     def fail(self, failure: Failure, /) -> None:
@@ -123,9 +134,7 @@ class Connection:
         self.queued: deque[Waiting] = deque()
         self.abandoned: dict[int, float] = {}  # cancelled calls whose answer is still due, since when
         self.requests: HostRequests | None = None  # what the worker may ask of its host, and tell it
-        self.requests: HostRequests | None = None  # what the worker may ask of its host, and tell it
         self._wire: float = 0
-        self._sizes: dict[int, int] = {}
         self._coming: dict[int, _Coming] = {}
         self._started = 0
         self._final = False  # whether STARTED said that no further call was begun
@@ -136,33 +145,54 @@ class Connection:
         self._large: memoryview | None = None
         self._got = 0
         self.broken = False
+        self._outgoing: Outgoing | None = None
+        self._incoming: Incoming | None = None
+
+    def share(self, memory: memoryview | None) -> None:
+        """Let large payloads travel through this memory, laid out as `protocol.memory` says, or no more."""
+        for ring in (self._outgoing, self._incoming):
+            if ring is not None:
+                ring.close()
+        self._outgoing = Outgoing(memory) if memory is not None else None
+        self._incoming = Incoming(memory) if memory is not None else None
+
+    def idle_memory(self) -> bool:
+        """Say, once, that the shared memory was used and nothing in it is needed any more."""
+        out, back = self._outgoing, self._incoming
+        if out is None or back is None or self.sent:
+            return False
+        return out.rest() | back.rest()
 
     # -- sending
 
     def submit(self, call: Waiting) -> None:
         """Send a call now, or as soon as the wire has room; on a broken connection it stays queued."""
-        data = call.data
-        size = len(data) + HEAD_SIZE
+        size = call.size + HEAD_SIZE
         if self.broken or self.queued or (self._wire and self._wire + size > WIRE_WINDOW):
             self.queued.append(call)
             return
         # what follows is `_send` for all but large inputs, as a call of it costs every call
-        if size > FRAME_PAYLOAD:
+        if size > LEAST:
             self._send(call)
             return
         call.id = number = self._next
         self._next = number + 1 if number < _CALL_IDS else 1
         self.sent[number] = call
         self._wire += size
-        self.write(_pack(size - 4, 4, 3 if call.text else 2, call.function, number) + data)
+        self.write(_pack(size - 4, 4, 3 if call.text else 2, call.function, number) + call.data)
 
     def _send(self, call: Waiting) -> None:
         call.id = number = self._next
         self._next = number + 1 if number < _CALL_IDS else 1
         self.sent[number] = call
-        data = call.data
-        self._wire += len(data) + HEAD_SIZE
+        self._wire += call.size + HEAD_SIZE
         flags = _TEXT if call.text else 0
+        if call.size >= LEAST and (ring := self._outgoing) is not None:
+            place = ring.put(call.data) if call.source is None else ring.put_text(call.source)
+            if place is not None:
+                self.write(encode(Kind.CALL, flags | _END | _MEMORY, call.function, number, place))
+                return
+        data = call.data
         for frame in chunks(Kind.CALL, flags, call.function, number, data):
             self.write(frame)
 
@@ -170,7 +200,7 @@ class Connection:
         while (
             not self.broken
             and self.queued
-            and (not self._wire or self._wire + len(self.queued[0].data) <= WIRE_WINDOW)
+            and (not self._wire or self._wire + self.queued[0].size <= WIRE_WINDOW)
         ):
             call = self.queued.popleft()
             if not call.done():
@@ -227,7 +257,7 @@ class Connection:
             # the one case worth a short way: the whole answer of a call, in one frame
             if kind == 5 and flags | 1 == 3 and number in sent and number not in coming:
                 call = sent.pop(number)
-                self._wire -= len(call.data) + size
+                self._wire -= call.size + size
                 if self.abandoned:
                     self.abandoned.pop(number, None)
                 call.set_result(_new(Result, (bytes(view[at + size : end]), flags == 3)))
@@ -267,6 +297,21 @@ class Connection:
                 self._break("metadata longer than its frame")
                 return
         payload = bytes(buffer[start:end])
+        if flags & _MEMORY and (ring := self._incoming) is not None:
+            call = self.sent.get(number)
+            if (
+                (kind, flags) == (_RESULT, _TEXT | _END | _MEMORY)
+                and call is not None
+                and call.source is not None
+                and number not in self._coming
+                and (text := ring.take_text(payload, self.limit)) is not None
+            ):
+                self._end(number)
+                call.set_text(text)
+                if self.queued:
+                    self._sent_on()
+                return
+            payload = ring.take(payload)
         if kind in (_RESULT, _CHUNK):
             self._part(number, flags, payload, kind == _CHUNK)
         elif kind == _ERROR and number:
@@ -339,7 +384,7 @@ class Connection:
 
     def _end(self, number: int) -> None:
         call = self.sent.pop(number)
-        self._wire -= len(call.data) + HEAD_SIZE
+        self._wire -= call.size + HEAD_SIZE
         self._coming.pop(number, None)
         self.abandoned.pop(number, None)
 

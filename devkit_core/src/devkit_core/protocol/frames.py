@@ -44,6 +44,7 @@ class Kind(enum.IntEnum):
     LOG = 19
     EVENT = 20
     PROGRESS = 21
+    INPUT = 22
 
 
 class Flag(enum.IntFlag):
@@ -51,7 +52,7 @@ class Flag(enum.IntFlag):
 
     TEXT: the payload is UTF-8. END: the last frame of a call's input or answer. META: a u16 length and
     metadata stand before the payload. ITEM: the last frame of one item of a stream. STREAM: the answer is
-    a stream of items.
+    a stream of items. MEMORY: the payload lies in shared memory, and its place is carried.
     """
 
     TEXT = 1
@@ -59,6 +60,7 @@ class Flag(enum.IntFlag):
     META = 4
     ITEM = 8
     STREAM = 16
+    MEMORY = 32
 
 
 class FrameError(Exception):

@@ -14,7 +14,7 @@ __all__ = ["FEATURES", "STREAM_WINDOW", "VERSION", "agree", "configure", "initia
 
 VERSION = 1
 #: what this host can do; what both name is used
-FEATURES = frozenset({"chunk", "credit", "started", "config", "configure", *host_calls.FEATURES})
+FEATURES = frozenset({"chunk", "credit", "started", "memfd", "config", "configure", *host_calls.FEATURES})
 #: bytes of a stream that a worker may send before it waits for credit
 STREAM_WINDOW = 1 << 20
 

@@ -21,6 +21,7 @@ __all__ = [
     "FEATURES",
     "LEVELS",
     "Abandoned",
+    "CreditGiven",
     "HostCall",
     "HostRequests",
     "LogSaid",
@@ -37,6 +38,7 @@ FEATURES: Mapping[str, frozenset[int]] = {
     "log": frozenset({Kind.LOG}),
     "event": frozenset({Kind.EVENT}),
     "progress": frozenset({Kind.PROGRESS}),
+    "input": frozenset({Kind.CREDIT}),
 }
 #: calls to the host that one worker may have unanswered
 CALLS = 64
@@ -45,6 +47,7 @@ LEVELS = ("debug", "info", "warning", "error")
 _TOLD = 64 * 1024  # bytes of one log line, event or note of progress
 _BURST = 1 << 20  # bytes of them that may come at once
 _RATE = 256 * 1024  # bytes a second after that
+_CREDITED = 4096  # calls
 _LEAST = 256  # bytes that each of them counts for
 _HUGE = 1e300
 _NAME = re.compile(r"[a-z][a-z0-9._-]{0,63}")
@@ -101,7 +104,12 @@ class ProgressMade:
     left_out: int = 0
 
 
-Said = HostCall | Abandoned | LogSaid | NamedEvent | ProgressMade
+@dataclass(frozen=True, slots=True)
+class CreditGiven:
+    """Calls that take their input in pieces have read some; `credits` of the requests says how much."""
+
+
+Said = HostCall | Abandoned | LogSaid | NamedEvent | ProgressMade | CreditGiven
 
 
 class _Coming:
@@ -138,6 +146,7 @@ class HostRequests:
         self._sizes: dict[int, int] = {}  # of the unanswered calls, by id
         self._size = 0
         self._coming: dict[int, _Coming] = {}
+        self._credits: dict[int, int] = {}
         self._allowance = float(_BURST)
         self._since = clock()
         self._left_out = 0
@@ -149,6 +158,8 @@ class HostRequests:
         elif kind == Kind.HOST_CANCEL:
             if number in self._sizes:
                 self._take(Abandoned(number))
+        elif kind == Kind.CREDIT:
+            self._credit(number, payload)
         else:
             self._told(kind, payload)
 
@@ -177,6 +188,20 @@ class HostRequests:
             del self._coming[number]
             data = bytes(coming.data)
             self._take(HostCall(number, coming.name, coming.call, coming.arguments, data, coming.text))
+
+    def credits(self) -> dict[int, int]:
+        """Return, once, how many bytes more may be sent of the inputs of calls, by their ids."""
+        given, self._credits = self._credits, {}
+        return given
+
+    def _credit(self, number: int, payload: bytes) -> None:
+        if len(payload) != 4:
+            raise FrameError("a credit that isn't four bytes")
+        if not self._credits:
+            self._take(CreditGiven())
+        self._credits[number] = self._credits.get(number, 0) + int.from_bytes(payload, "big")
+        if len(self._credits) > _CREDITED:
+            raise FrameError("credit for calls that there aren't")
 
     # -- what needs no answer
 

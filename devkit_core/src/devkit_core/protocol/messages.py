@@ -7,7 +7,7 @@ FrameError, nothing else.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from devkit_core.protocol.frames import FrameError
@@ -33,7 +33,8 @@ class Result(NamedTuple):
 class Hello:
     """What a worker says first; `functions` maps names to numbers, `execute` being 0.
 
-    `concurrency` 1 means that the worker answers a call before it starts the next one.
+    `concurrency` 1 means that the worker answers a call before it starts the next one. `inputs` maps
+    functions' numbers to those by which they are called to take their input in pieces.
     """
 
     protocol: int
@@ -42,6 +43,7 @@ class Hello:
     features: frozenset[str]
     functions: dict[str, int]
     concurrency: int
+    inputs: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,12 @@ def read_hello(payload: bytes) -> Hello:
     concurrency = data.get("concurrency", 1)
     if type(concurrency) is not int or not 1 <= concurrency <= 65536:
         raise FrameError("a hello whose concurrency is not a number from 1 to 65536")
+    inputs = data.get("inputs", {})
+    if not isinstance(inputs, dict) or not inputs.keys() <= functions.keys():
+        raise FrameError("a hello whose inputs are not functions that it has")
+    taken = list(inputs.values())
+    if any(type(n) is not int or not 0 <= n <= 0xFFFF for n in taken) or {*taken} & {*numbers}:
+        raise FrameError("a hello whose inputs have numbers that they can't have")
     return Hello(
         protocol=data["protocol"],
         language=str(data.get("language", ""))[:64],
@@ -89,6 +97,7 @@ def read_hello(payload: bytes) -> Hello:
         features=frozenset(features),
         functions=dict(functions),
         concurrency=concurrency,
+        inputs={functions[name]: number for name, number in inputs.items()},
     )
 
 

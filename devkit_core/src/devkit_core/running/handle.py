@@ -21,11 +21,14 @@ from devkit_core.errors import PayloadTooLarge, UsageError
 from devkit_core.loading.call import Call, Result
 from devkit_core.model.limits import how_to_raise
 from devkit_core.model.types import PluginInfo
+from devkit_core.protocol.memory import LEAST
 from devkit_core.running import functions
+from devkit_core.running.feeding import Pieces, collect, fed, gives_pieces, number_for
 from devkit_core.running.mapping import IN_FLIGHT, Outcome, map_calls
 from devkit_core.running.supervisor import Supervisor
+from devkit_core.workers.feeding import FedCall
 from devkit_core.workers.host_calls import Link
-from devkit_core.workers.pending import PendingCall, StreamingCall
+from devkit_core.workers.pending import PendingCall, StreamingCall, TextCall
 
 __all__ = ["PluginHandle"]
 
@@ -87,6 +90,11 @@ class PluginHandle:
         return self._supervisor.payload_limit
 
     @property
+    def takes_pieces(self) -> bool:
+        """Whether `execute` reads an input in pieces, as it comes."""
+        return self._wrapped is None and number_for(self._supervisor) is not None
+
+    @property
     def has_middleware(self) -> bool:
         """Whether calls have to go through extensions' middleware, in the event loop."""
         return self._wrapped is not None
@@ -98,11 +106,16 @@ class PluginHandle:
         else `execution_timeout`. Raises ExecutionError: PluginRaised, CallTimeout, WorkerCrashed, ….
         """
         if type(input) is str:
+            if len(input) >= LEAST and input.isascii() and self._supervisor.pid is not None:
+                return await self._execute_long(input, timeout)
             try:
                 data, text = input.encode(), True
             except UnicodeEncodeError:
                 raise self._no_text() from None
         else:
+            if gives_pieces(input):
+                hint = "`stream` gives it item by item"
+                return await collect(self.stream(input, timeout), self.payload_limit, "the result", hint)
             data, text = self.encode(input)
         if len(data) > self._supervisor.payload_limit:
             raise self._too_large(len(data))
@@ -126,6 +139,20 @@ class PluginHandle:
                 raise self._elsewhere() from None
         data, text = call.answer or call.result()
         return str(data, "utf-8", "replace") if text else data
+
+    async def _execute_long(self, input: str, timeout: float | None) -> str | bytes:
+        """Do what `execute` does, for a text in ASCII that is worth not being encoded and copied."""
+        supervisor = self._supervisor
+        if len(input) > supervisor.payload_limit:
+            raise self._too_large(len(input))
+        if not self._here():
+            raise self._elsewhere()
+        if self._wrapped is not None:
+            return (await self._wrapped(Call(self.id, "execute", input.encode(), True, timeout))).value
+        seconds = supervisor.timeout if timeout is None else self._seconds(timeout)
+        call = TextCall(supervisor.id, 0, input, seconds, self._loop, supervisor.tally)
+        supervisor.submit(call)
+        return await call.wait_for_value()
 
     @overload
     async def call(
@@ -192,16 +219,30 @@ class PluginHandle:
         return blueprint.functions if blueprint is not None else None
 
     async def stream(
-        self, input: str | bytes = "", timeout: float | None = None
+        self, input: str | bytes | Pieces = "", timeout: float | None = None
     ) -> AsyncIterator[str | bytes]:
         """Run `execute` and yield its items as they come; a plugin that returns one answer yields that.
 
         The plugin is held up while items are not taken. Leaving the loop early cancels the call. Where a
         `devkit_call` middleware is installed it sees the whole answer, which then is the one item.
+
+        An iterator, of either kind, is an input in pieces: a plugin that takes such reads each as it comes,
+        and holds the iterator up while it is behind. Others get all pieces as one input.
         """
-        data, text = self.encode(input)
         if get_running_loop() is not self._loop:
             raise self._elsewhere()
+        if gives_pieces(input):
+            number = number_for(self._supervisor)
+            if number is not None and self._wrapped is None:
+                left = self.seconds(timeout)
+                call = FedCall(self.id, number, b"", True, left, self._loop, self._supervisor.tally)
+                async with aclosing(fed(call, input, self.encode, self._supervisor.submit)) as items:
+                    async for each in items:
+                        yield each
+                return
+            hint = "a plugin takes more in pieces where `execute` is annotated so: Iterator[str]"
+            input = await collect(input, self.payload_limit, "the input", hint)
+        data, text = self.encode(input)
         if self._wrapped is not None:
             yield (await self._wrapped(Call(self.id, "execute", data, text, timeout))).value
             return

@@ -65,6 +65,7 @@ class BlockingCall(Waiter):
 
     # what most calls never change is the class's, as making one is part of every call's time
     streams = False
+    source: str | None = None
     finished = False
     wake: LockType | None = None
     id = 0
@@ -88,6 +89,7 @@ class BlockingCall(Waiter):
         self.plugin = plugin
         self.function = function
         self.data = data
+        self.size = len(data)
         self.text = text
         self.began = now = monotonic()
         self.deadline = now + seconds
@@ -110,7 +112,7 @@ class BlockingCall(Waiter):
         if self.finished:
             return
         self.answer = result
-        self.tally.answered(self.began, len(self.data), len(result.data))
+        self.tally.answered(self.began, self.size, len(result.data))
         self.finished = True
         if self.wake is not None:
             self.rouse()
@@ -119,12 +121,16 @@ class BlockingCall(Waiter):
             if group.wake is not None:
                 group.rouse()
 
+    def set_text(self, text: str) -> None:
+        """End with an answer that is decoded already."""
+        self.set_result(Result(text.encode(), True))
+
     def set_exception(self, error: BaseException) -> None:
         """End with an error, unless it has ended."""
         if self.finished:
             return
         self.error = error
-        self.tally.failed(self.began, len(self.data), getattr(error, "code", "bug"))
+        self.tally.failed(self.began, self.size, getattr(error, "code", "bug"))
         self.finished = True
         self.rouse()
         if self.group is not None:
@@ -184,7 +190,7 @@ class BlockingCall(Waiter):
             self.set_exception(error)
             return
         self.finished = True
-        self.tally.failed(self.began, len(self.data), "cancelled")
+        self.tally.failed(self.began, self.size, "cancelled")
 
     def overdue(self) -> CallTimeout:
         """Return the error of a call whose time is over."""

@@ -18,14 +18,15 @@ __all__ = ["Carried"]
 class Carried:
     """A call of the event loop's, as the connection needs it: whoever reads, the loop hears of it."""
 
-    __slots__ = ("call", "data", "forget", "function", "loop", "streams", "text")
+    __slots__ = ("call", "forget", "function", "loop", "size", "source", "streams", "text")
 
     def __init__(
         self, call: PendingCall, loop: asyncio.AbstractEventLoop, forget: Callable[[PendingCall], object]
     ) -> None:
         self.call = call
         self.function = call.function
-        self.data = call.data
+        self.size = call.size
+        self.source = call.source
         self.text = call.text
         self.streams = isinstance(call, StreamingCall)
         self.loop = loop
@@ -34,6 +35,10 @@ class Carried:
     @property
     def link(self) -> Link | None:
         return self.call.link
+
+    @property
+    def data(self) -> bytes:
+        return self.call.data
 
     @property
     def deadline(self) -> float:
@@ -60,6 +65,10 @@ class Carried:
     def set_result(self, result: Result) -> None:
         self.forget(self.call)
         self.loop.call_soon_threadsafe(self._tell, self.call.set_result, result)
+
+    def set_text(self, text: str) -> None:
+        self.forget(self.call)
+        self.loop.call_soon_threadsafe(self._tell, self.call.set_text, text)
 
     def fail(self, failure: Failure) -> None:
         self.forget(self.call)

@@ -29,6 +29,7 @@ class Channel(asyncio.BufferedProtocol):
         self._broken: str | None = None
         self._out: list[bytes] = []
         self.transport: asyncio.Transport | None = None
+        self._sock: socket.socket | None = None
         self.guard = contextlib.nullcontext()
         self.connection = Connection(self._write, self._violation, control, limit)
         self._submit = self.connection.submit
@@ -48,6 +49,7 @@ class Channel(asyncio.BufferedProtocol):
 
     async def open(self, sock: socket.socket) -> None:
         """Take over the host's end of the socket pair."""
+        self._sock = sock
         await self._loop.create_connection(lambda: self, sock=sock)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -55,14 +57,22 @@ class Channel(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
+        if exc is not None:
+            self._read_rest()
         self.connection.broken = True
         self._lost(self._broken)
+
+    def _read_rest(self) -> None:
+        """Take what a worker wrote before it died, where a write to it has failed before that was read."""
+        with contextlib.suppress(OSError):
+            while self._sock is not None and (count := self._sock.recv_into(self.get_buffer(0))):
+                self.buffer_updated(count)
 
     def submit(self, call: PendingCall) -> None:
         """Send a call; its answer, or error, is set on it."""
         call.abandon = self._give_up
         if call.streams:
-            cast("StreamingCall", call).carried(self.connection.credit)
+            cast("StreamingCall", call).carried(self.connection.credit, self.reply)
         self._submit(call)
 
     def send(self, frame: bytes) -> None:

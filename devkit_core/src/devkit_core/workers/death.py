@@ -8,7 +8,7 @@ from devkit_core.errors import DevKitError, ProtocolViolation, ResourceExhausted
 from devkit_core.model.limits import how_to_raise
 from devkit_core.sandbox.plan import Limits
 
-__all__ = ["death"]
+__all__ = ["death", "overrun"]
 
 #: how runtimes end themselves where they get no more memory; SIGKILL is the system's, short of it
 _STARVED = {signal.SIGABRT, signal.SIGTRAP, signal.SIGILL, signal.SIGSEGV, signal.SIGKILL}
@@ -52,3 +52,15 @@ def death(plugin: str, broken: str | None, status: int | None, peak_mb: int, lim
             f"{who} was ended by {name}", signal=number, status=status, plugin=plugin, hint=hint
         )
     return WorkerCrashed(f"{who} exited with status {status} during a call", status=status, plugin=plugin)
+
+
+def overrun(plugin: str, seconds: float) -> WorkerCrashed:
+    """Return why the host ended a worker itself: a call that it had cancelled went on."""
+    error = WorkerCrashed(
+        f"the worker of `{plugin}` was ended: a cancelled call did not stop within {seconds:g} s",
+        signal=signal.SIGKILL,
+        status=-signal.SIGKILL,
+        plugin=plugin,
+    )
+    error.for_call = True
+    return error

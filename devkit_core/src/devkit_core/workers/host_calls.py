@@ -14,6 +14,7 @@ from devkit_core.errors import DevKitError, Overloaded
 from devkit_core.protocol.connection import Connection
 from devkit_core.protocol.host_calls import (
     Abandoned,
+    CreditGiven,
     HostCall,
     HostRequests,
     LogSaid,
@@ -24,6 +25,7 @@ from devkit_core.protocol.host_calls import (
     refusal,
 )
 from devkit_core.protocol.messages import Result
+from devkit_core.workers.feeding import FedCall
 
 __all__ = ["HostCalls", "Link", "Services"]
 
@@ -116,11 +118,23 @@ class HostCalls:
                 if not self._closed:
                     task = asyncio.get_running_loop().create_task(self._answer(said))
                     self._tasks[said.id] = task
+            case CreditGiven():
+                self._give_credit()
             case Abandoned(id=number):
                 if (running := self._tasks.get(number)) is not None:
                     running.cancel()
             case _:
                 self._tell(said)
+
+    def _give_credit(self) -> None:
+        connection = self._line.connection
+        with self._line.guard:
+            given = self._requests.credits()
+            calls = [(connection.sent.get(number), size) for number, size in given.items()]
+        for call, size in calls:
+            fed = getattr(call, "call", call)  # where threads read, the connection has what stands for it
+            if isinstance(fed, FedCall):
+                fed.credited(size)
 
     def _tell(self, said: LogSaid | NamedEvent | ProgressMade) -> None:
         services = self._services

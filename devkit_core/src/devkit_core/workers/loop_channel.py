@@ -84,6 +84,11 @@ class LoopChannel:
         return not self._over
 
     @property
+    def number(self) -> int:
+        """The descriptor of the host's end, -1 where there is none any more."""
+        return self._sock.fileno() if self._sock is not None else -1
+
+    @property
     def busy(self) -> bool:
         """Whether a call is on its way whose deadline the loop has to look after."""
         return bool(self._carried or self.connection.abandoned)
@@ -94,7 +99,7 @@ class LoopChannel:
         """Send a call; its answer, or error, is set on it."""
         call.abandon = self._abandon
         if isinstance(call, StreamingCall):
-            call.carried(self._credit)
+            call.carried(self._credit, self.reply)
         with self.guard:
             carried = self._carried[call] = Carried(call, self._loop, self._forget)
             self.connection.submit(carried)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from devkit_core.events.stats import Tally
     from devkit_core.workers.host_calls import Link
 
-__all__ = ["PendingCall", "StreamingCall", "from_failure"]
+__all__ = ["PendingCall", "StreamingCall", "TextCall", "from_failure"]
 
 
 _UNREAD = 65536  # items, beyond which empty ones are left out
@@ -41,6 +41,7 @@ class PendingCall:
 
     # what most calls never change is the class's, as making one is part of every call's time
     streams = False
+    source: str | None = None
     id = 0
     attempts = 0
     link: Link | None = None  # where another plugin made it
@@ -64,6 +65,7 @@ class PendingCall:
         self.plugin = plugin
         self.function = function
         self.data = data
+        self.size = len(data)
         self.text = text
         self.loop = loop
         self.began = now = monotonic()
@@ -99,7 +101,7 @@ class PendingCall:
         self.answer = result
         self.ended = True
         if (tally := self.tally) is not None:
-            tally.answered(self.began, len(self.data), len(result.data))
+            tally.answered(self.began, self.size, len(result.data))
         if (future := self.future) is not None and not future.done():
             future.set_result(None)
         if self.notify is not None:
@@ -112,7 +114,7 @@ class PendingCall:
         self.error = exception
         self.ended = True
         if self.tally is not None:
-            self.tally.failed(self.began, len(self.data), getattr(exception, "code", "bug"))
+            self.tally.failed(self.began, self.size, getattr(exception, "code", "bug"))
         if (future := self.future) is not None and not future.done():
             future.set_result(None)
         if self.notify is not None:
@@ -126,7 +128,7 @@ class PendingCall:
         if self.abandon is not None:
             self.abandon(self)
         if self.tally is not None:
-            self.tally.failed(self.began, len(self.data), "cancelled")
+            self.tally.failed(self.began, self.size, "cancelled")
         if self.future is not None:
             self.future.cancel(msg)
         if self.notify is not None:
@@ -136,6 +138,10 @@ class PendingCall:
     def fail(self, failure: Failure) -> None:
         """End with what the worker said."""
         self.set_exception(from_failure(failure, self.plugin))
+
+    def set_text(self, text: str) -> None:
+        """End with an answer that is decoded already."""
+        self.set_result(Result(text.encode(), True))
 
     def item(self, data: bytes, text: bool) -> None:
         """Take no single items: the answer is wanted whole."""
@@ -155,6 +161,50 @@ class PendingCall:
 
     def __await__(self) -> Generator[Any, None, Result]:
         return self.wait().__await__()
+
+
+class TextCall(PendingCall):
+    """A call of a long text in ASCII, which is only encoded where something wants its bytes.
+
+    Its answer may come as `str` in place of bytes. Each object of this size that isn't made saves more than
+    its copy: the kernel gives the memory page by page.
+    """
+
+    def __init__(
+        self,
+        plugin: str,
+        function: int,
+        source: str,
+        seconds: float,
+        loop: asyncio.AbstractEventLoop,
+        tally: Tally,
+    ) -> None:
+        super().__init__(plugin, function, b"", True, seconds, loop, tally)
+        self.source = source
+        self.size = len(source)
+        self.value: str | None = None
+
+    @property
+    def data(self) -> bytes:
+        """The text's bytes, made anew each time."""
+        assert self.source is not None
+        return self.source.encode()
+
+    @data.setter
+    def data(self, data: bytes) -> None: ...
+
+    def set_text(self, text: str) -> None:
+        """End with an answer that is decoded already."""
+        if not self.ended:
+            self.value = text
+            self.set_result(Result(b"", True))
+            if self.tally is not None:
+                self.tally.bytes_out += len(text)
+
+    async def wait_for_value(self) -> str | bytes:
+        """Wait for the end and return the answer as the plugin gave it, or raise what it ended with."""
+        result = await self.wait()
+        return self.value if self.value is not None else result.value
 
 
 class StreamingCall(PendingCall):
@@ -178,9 +228,10 @@ class StreamingCall(PendingCall):
         self._credit: Callable[[int, int], None] | None = None
         self.notify = self._wake.set
 
-    def carried(self, credit: Callable[[int, int], None]) -> None:
-        """Learn how to give the plugin credit: by call id and bytes."""
+    def carried(self, credit: Callable[[int, int], None], write: Callable[[bytes], None]) -> None:
+        """Learn how to give the plugin credit, by call id and bytes, and how to send it more frames."""
         self._credit = credit
+        self.write = write
 
     def item(self, data: bytes, text: bool) -> None:
         """Take one item."""

@@ -8,7 +8,7 @@ import fcntl
 import mmap
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 from devkit_core.errors import (
@@ -21,12 +21,14 @@ from devkit_core.errors import (
 )
 from devkit_core.protocol.frames import FrameError, Kind, encode
 from devkit_core.protocol.handshake import agree, configure, initialize, welcome
+from devkit_core.protocol.memory import AREA
 from devkit_core.protocol.messages import Hello, read_failure, read_hello
 from devkit_core.sandbox.plan import Limits
+from devkit_core.workers.aftermath import settle
 from devkit_core.workers.blocking_channel import BlockingChannel
 from devkit_core.workers.channel import Channel
 from devkit_core.workers.deadlines import Deadlines
-from devkit_core.workers.death import death
+from devkit_core.workers.death import death, overrun
 from devkit_core.workers.grace import GRACE, Grace
 from devkit_core.workers.host_calls import HostCalls, Services
 from devkit_core.workers.output import Log, Output
@@ -37,8 +39,8 @@ from devkit_core.workers.zygote import Process, Zygote
 
 __all__ = ["Worker"]
 
-#: workers that may die before a call is begun, until it fails: no plugin can keep its host busy for ever
-ATTEMPTS = 16
+#: above the id of any call
+_EVERY = 1 << 32
 #: seconds from the end of the channel to the exit, before a worker is ended
 _LINGER = 1.0
 
@@ -67,6 +69,7 @@ class Worker:
         self.plugin = plugin
         self.process: Process | None = None
         self.hello: Hello | None = None
+        self.idempotent: Container[int] = ()  # functions whose calls another worker may begin again
         self._deadlines = deadlines
         self._limit = limit
         self._log = log
@@ -76,6 +79,8 @@ class Worker:
         if threads:
             self.lane = BlockingChannel(limit, self._control, self._lost, lambda: deadlines.watch(self))
         self._channel: Channel | BlockingChannel = self.lane or Channel(limit, self._control, self._lost)
+        self._sent = self._channel.connection.sent
+        self._carry = self._channel.submit
         self._reply: asyncio.Future[bytes] | None = None
         self._pong: asyncio.Future[None] | None = None
         self._outputs: list[Output] = []
@@ -117,6 +122,8 @@ class Worker:
         self._channel.connection.concurrency = self.hello.concurrency
         if self._services is not None:
             self._host_calls = HostCalls(self.plugin, self._services, self._channel, features, self._limit)
+        if "memfd" in features and self._page is not None:
+            self._channel.connection.share(memoryview(self._page))
         self._channel.send(welcome(features, self._limit))
         return self.hello
 
@@ -153,9 +160,9 @@ class Worker:
 
         The host makes and seals it, so that the worker can't shrink it under the host's reads.
         """
-        os.ftruncate(page, mmap.PAGESIZE)
+        os.ftruncate(page, AREA)
         fcntl.fcntl(page, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
-        self._page = mmap.mmap(page, mmap.PAGESIZE)
+        self._page = mmap.mmap(page, AREA)
 
     def _last_begun(self) -> int | None:
         if self._page is None or self.hello is None or "page" not in self.hello.features:
@@ -166,6 +173,11 @@ class Worker:
     def takes_config(self) -> bool:
         """Whether the plugin is given settings when it is initialized."""
         return self.hello is not None and "config" in self.hello.features
+
+    @property
+    def inputs(self) -> Mapping[int, int]:
+        """The functions that take their input in pieces, with the numbers they have then."""
+        return self.hello.inputs if self.hello is not None and self._host_calls is not None else {}
 
     async def initialize(self, seconds: float, config: Mapping[str, Any] | None = None) -> None:
         """Run the plugin's initialize, with its settings where it takes them; raises InitializeFailed."""
@@ -198,11 +210,14 @@ class Worker:
 
     async def ping(self, seconds: float) -> None:
         """Wait until the worker answers a ping; raises CallTimeout, or WorkerCrashed where it has ended."""
-        pong = self._pong = self._loop.create_future()
-        self._channel.send(encode(Kind.PING))
+        pong = self._pong
+        if pong is None:  # else one ping answers all who wait
+            pong = self._pong = self._loop.create_future()
+            self._channel.send(encode(Kind.PING))
         either: set[asyncio.Future[Any]] = {pong, self._gone}
         await asyncio.wait(either, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        self._pong = None
+        if self._pong is pong:
+            self._pong = None
         if self._gone.done():
             raise self._gone.result() or WorkerCrashed("the worker ended", plugin=self.plugin)
         if not pong.done():
@@ -247,19 +262,25 @@ class Worker:
         await self.close()
         if stage == "shutdown":
             raise error
-        raise failed_start(self.plugin, error, stage) from None
+        # that it ended is the cause: a start that failed so may go well another time
+        raise failed_start(self.plugin, error, stage) from (error if type(error) is WorkerCrashed else None)
 
     # -- calls
 
     def submit(self, call: PendingCall) -> None:
         """Send a call; its result or error is set on it."""
-        connection = self._channel.connection
-        if not connection.sent:
+        if not self._sent:
             self._deadlines.watch(self)
-        self._channel.submit(call)
+        self._carry(call)
 
     def look(self, now: float) -> None:
-        """End the worker where it is over a limit that the kernel doesn't hold; called idle or not."""
+        """End the worker where it is over a limit that the kernel doesn't hold; called idle or not.
+
+        Memory that calls shared with it goes back to the system once none is in flight.
+        """
+        with self._channel.guard:
+            if self._page is not None and self._channel.connection.idle_memory():
+                self._page.madvise(mmap.MADV_REMOVE, mmap.PAGESIZE, AREA - mmap.PAGESIZE)
         if self.process is not None and self._over is None:
             self._over = self._usage.exceeded(now, self.process.pid)
             if self._over is not None:
@@ -284,7 +305,7 @@ class Worker:
             )
         if self._grace.is_over(now):
             self._log("stderr", f"[ended: a cancelled call did not stop within {GRACE:g} s]")
-            self.kill()
+            self.end(overrun(self.plugin, GRACE))
             return False
         return self._channel.busy
 
@@ -294,6 +315,16 @@ class Worker:
         connection = self._channel.connection
         while (connection.sent or connection.queued) and self._loop.time() < until:  # noqa: ASYNC110
             await asyncio.sleep(0.005)  # rare, and no call pays for an event
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls it has, those that wait for the wire too."""
+        return len(self._sent) + len(self._channel.connection.queued)
+
+    def end(self, why: DevKitError) -> None:
+        """End the process at once, for this reason."""
+        self._over = self._over or why
+        self.kill()
 
     def kill(self) -> None:
         """End the process at once."""
@@ -350,30 +381,21 @@ class Worker:
         for output in self._outputs:
             output.drain()
         self._log.flush()
-        started, waiting = self._channel.leave(self._last_begun())
+        last = self._last_begun()
+        if last is None and broken is not None:
+            last = _EVERY  # what it said of later calls came behind the broken rule, and was not read
+        started, waiting = self._channel.leave(last)
         why = (
             None
             if self._closing
             else self._over
             or death(self.plugin, broken, status, process.peak_mb if process is not None else 0, self._limits)
         )
-        for call in started:
-            call.abandon = None
-            call.set_exception(
-                why or WorkerCrashed(f"`{self.plugin}` was stopped during the call", plugin=self.plugin)
-            )
         if self._page is not None:
+            self._channel.connection.share(None)
             self._page.close()
             self._page = None
-        unstarted = []
-        for call in waiting:
-            call.abandon = None
-            call.id = 0
-            call.attempts += 1
-            if call.attempts < ATTEMPTS:
-                unstarted.append(call)
-            else:
-                call.set_exception(why or WorkerCrashed("its workers keep ending", plugin=self.plugin))
+        unstarted = settle(self.plugin, why, started, waiting, self.idempotent)
         if not self._gone.done():
             self._gone.set_result(why)
         if self._tell:
