@@ -6,7 +6,7 @@ import pytest
 
 from devkit_core.errors import LoadError, Overloaded, PluginRaised
 from devkit_core.model.types import PluginHealth, PluginStatus
-from devkit_core.running import supervisor
+from devkit_core.running import backlog
 
 
 async def test_calls_of_an_in_process_plugin_are_counted_too(pocket):
@@ -39,7 +39,7 @@ async def test_the_order_of_a_life(pocket):
     assert not old.request.scratch.exists()
     assert pocket.last.request.scratch.is_dir()
     await pocket.manager.unload("one")
-    assert pocket.last.life[:3] == ["initialize", "shutdown", "close"]
+    assert pocket.last.life[:4] == ["initialize", "drain", "shutdown", "close"]
     assert not pocket.last.request.scratch.exists()
 
 
@@ -143,7 +143,7 @@ async def test_both_instances_die(pocket):
 
 
 async def test_calls_for_one_that_is_starting_are_bounded(pocket, monkeypatch):
-    monkeypatch.setattr(supervisor, "_BACKLOG", 3)
+    monkeypatch.setattr(backlog, "_MOST", 3)
     pocket.write(slow=0.05)
     handle = await pocket.manager.load("one")
     pocket.last.die([])

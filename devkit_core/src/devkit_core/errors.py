@@ -17,6 +17,7 @@
     │   ├── SchemaMismatch         a function's input or result that its schema doesn't allow
     │   ├── CallTimeout            no answer within the call's time
     │   ├── WorkerCrashed          the worker ended while it had the call
+    │   ├── CircuitOpen            the plugin died too often, and isn't tried for a while
     │   ├── ProtocolViolation      the worker broke a rule of the protocol
     │   ├── PayloadTooLarge        input or result over its limit
     │   ├── ResourceExhausted      memory or another limit was reached
@@ -46,6 +47,7 @@ from typing import Any
 __all__ = [
     "ArchiveRefused",
     "CallTimeout",
+    "CircuitOpen",
     "ConfigError",
     "DependencyConflict",
     "DependencyCycle",
@@ -93,8 +95,7 @@ class Place:
     text: str | None = None  # the source line, without its line break
 
     def __str__(self) -> str:
-        numbers = "".join(f":{n}" for n in (self.line, self.column) if n is not None)
-        return f"{self.path}{numbers}"
+        return self.path + "".join(f":{n}" for n in (self.line, self.column) if n is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +135,8 @@ class DevKitError(Exception):
     ) -> None:
         super().__init__(message)
         self.message = message
-        if code is not None:
-            self.code = code
-        self.place = place
-        self.hint = hint
-        self.plugin = plugin
+        self.code = code or self.code
+        self.place, self.hint, self.plugin = place, hint, plugin
 
     def as_dict(self) -> dict[str, Any]:
         """Return the error as JSON-ready data; keys are added over time, never renamed."""
@@ -175,9 +173,8 @@ class ManifestError(DevKitError):
         self.problems = found
 
     def as_dict(self) -> dict[str, Any]:
-        data = super().as_dict()
-        data["problems"] = [_as_data(p, "code", "message", "hint", "warning") for p in self.problems]
-        return data
+        listed = [_as_data(p, "code", "message", "hint", "warning") for p in self.problems]
+        return {**super().as_dict(), "problems": listed}
 
     def at(self, path: str) -> ManifestError:
         """Return the same error with every place moved to another path, as one a user can open."""
@@ -244,8 +241,7 @@ class PluginRaised(ExecutionError):
 
     def __init__(self, message: str, *, kind: str = "", traceback: str = "", **more: Any) -> None:
         super().__init__(message, **more)
-        self.kind = kind
-        self.traceback = traceback
+        self.kind, self.traceback = kind, traceback
 
     def as_dict(self) -> dict[str, Any]:
         return {**super().as_dict(), "kind": self.kind, "traceback": self.traceback}
@@ -267,9 +263,7 @@ class SchemaMismatch(ExecutionError):
 
     def __init__(self, message: str, *, path: str = "$", expected: str = "", got: str = "", **more: Any):
         super().__init__(message, **more)
-        self.path = path
-        self.expected = expected
-        self.got = got
+        self.path, self.expected, self.got = path, expected, got
 
     def as_dict(self) -> dict[str, Any]:
         return {**super().as_dict(), "path": self.path, "expected": self.expected, "got": self.got}
@@ -285,11 +279,18 @@ class WorkerCrashed(ExecutionError):
     """The worker ended while it had the call; `signal` or `status` say how, where known."""
 
     code = "worker-crashed"
+    for_call = False  # whether the host ended it, as a call that was cancelled didn't stop
 
     def __init__(self, message: str, *, signal: int | None = None, status: int | None = None, **more: Any):
         super().__init__(message, **more)
-        self.signal = signal
-        self.status = status
+        self.signal, self.status = signal, status
+
+
+class CircuitOpen(ExecutionError):
+    """The plugin died too often: it is not tried for `retry_after` seconds."""
+
+    code = "circuit-open"
+    retry_after: float = 0.0
 
 
 class ProtocolViolation(ExecutionError):

@@ -44,10 +44,11 @@ __all__ = ["PluginManager", "ScanReport"]
 
 @dataclass(frozen=True, slots=True)
 class ScanReport:
-    """What a scan did: ids that are loaded now, in order, and what went wrong, by id."""
+    """What a scan did: ids that are loaded now, in order, what went wrong, by id, and what a call starts."""
 
     loaded: tuple[str, ...]
     failed: dict[str, DevKitError] = field(default_factory=dict)
+    on_demand: tuple[str, ...] = ()
 
 
 class PluginManager:
@@ -128,14 +129,18 @@ class PluginManager:
     # -- life
 
     async def scan_and_load_plugins(self) -> ScanReport:
-        """Discover and load every enabled plugin, dependencies first; one that fails stops no other."""
+        """Discover and load every enabled plugin, dependencies first; one that fails stops no other.
+
+        Those whose `activation` is `on-demand` take calls too, the first of which starts them.
+        """
         self.discover()
         there = [f for f in self.registry if f.shadowed_by is None]
         failed = {f.id: f.error for f in there if f.error is not None}
         wanted = [f.id for f in there if f.error is None and self.state.is_enabled(f.id, f.folder)]
-        failed.update(await self._roster.load(wanted))
+        failed.update(await self._roster.load(wanted, lazily=True))
         self._last_scan_at = time.time()
-        report = ScanReport(tuple(p for p in self._roster.loaded() if p not in failed), failed)
+        ready = tuple(p for p in self._roster.waiting() if p not in failed)
+        report = ScanReport(tuple(p for p in self._roster.loaded() if p not in failed), failed, ready)
         self._bus.publish(
             EventKind.SYSTEM, None, event_type="scan", loaded=list(report.loaded), failed=sorted(failed)
         )

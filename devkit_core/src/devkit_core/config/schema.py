@@ -7,8 +7,9 @@ import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
+from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from devkit_core.errors import ConfigError, DevKitError, Place, Problem
 from devkit_core.model.limits import LIMITS, given_limits
@@ -27,8 +28,8 @@ __all__ = [
 
 Value = str | int | float | bool | tuple[str, ...]
 
-_ADDRESS = re.compile(r"file:///[^#?]*|https?://[^/@#?]+(/[^#?]*)?")
-_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?", re.IGNORECASE)
+_ADDRESS = r"file:///[^#?]*|https?://[^/@#?]+(/[^#?]*)?"
+_NAME = r"(?i)[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?"
 
 
 def _off(value: Any, before: Any) -> bool:
@@ -56,8 +57,7 @@ def _lifts(value: Any, before: Any) -> bool:
     return bool(before and (not value or value > before))
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """One setting: `kind` is bool, int, float, str or tuple (texts); `low` and `high` are inclusive.
 
     `loosens(value, before)` tells whether a value gives more away than the one it replaces; None where
@@ -118,6 +118,42 @@ class PluginSystemConfig:
     shutdown_timeout: float = field(
         default=5.0,
         metadata=_about("Seconds that a plugin's shutdown may take before it is ended.", 0.001, 3_600),
+    )
+    idle_timeout: float = field(
+        default=0.0,
+        metadata=_about(
+            "Seconds without a call, after which a plugin that is started on demand is stopped; 0 is never.",
+            0,
+            86_400,
+        ),
+    )
+    max_workers: int = field(
+        default=8, metadata=_about("Workers that one plugin may have, whatever its manifest asks.", 1, 64)
+    )
+    max_restarts: int = field(
+        default=5,
+        metadata=_about(
+            "Restarts of one plugin in restart_window; with one more its calls fail at once, for a while.",
+            0,
+            1_000_000,
+        ),
+    )
+    restart_window: float = field(
+        default=60.0, metadata=_about("Seconds in which restarts are counted.", 0.001, 86_400)
+    )
+    circuit_cool_down: float = field(
+        default=30.0,
+        metadata=_about(
+            "Seconds for which calls of a plugin that died too often fail before it is tried.", 0.001, 86_400
+        ),
+    )
+    ping_interval: float = field(
+        default=30.0,
+        metadata=_about("Seconds between looks whether an idle worker still answers; 0 is never.", 0, 86_400),
+    )
+    ping_timeout: float = field(
+        default=5.0,
+        metadata=_about("Seconds in which an idle worker has to answer; else it is replaced.", 0.001, 3_600),
     )
     enable_sandbox: bool = field(
         default=True, metadata=_about("Confine plugins to what they were granted.", loosens=_off)
@@ -210,6 +246,7 @@ class PluginSystemConfig:
             raise summary(problems)
 
 
+@cache
 def settings() -> tuple[Setting, ...]:
     """Return every setting, in the order in which they are declared."""
     return tuple(
@@ -263,7 +300,7 @@ def _texts(which: Setting, value: Any) -> tuple[str, ...]:
         if which.name in ("ignore_patterns", "limits"):
             continue
         folder = which.name == "trusted_plugins" and each.startswith("/")
-        if which.name != "default_permissions" and not folder and not _NAME.fullmatch(each):
+        if which.name != "default_permissions" and not folder and not re.fullmatch(_NAME, each):
             raise ConfigError(f"{which.name} has an entry that is no name: {_shown(each)}")
     texts = tuple(dict.fromkeys(each.strip() for each in value))
     if which.name == "limits":
@@ -272,7 +309,7 @@ def _texts(which: Setting, value: Any) -> tuple[str, ...]:
 
 
 def _check_address(text: str) -> None:
-    if not _ADDRESS.fullmatch(text):
+    if not re.fullmatch(_ADDRESS, text):
         raise ConfigError(
             f"registry_urls has an entry that is no address of a catalogue: {_shown(text)}",
             hint="Write file:// and the absolute path of a folder, as file:///srv/catalogue.",

@@ -30,6 +30,7 @@ class EventKind(enum.StrEnum):
     PLUGIN_STATE_CHANGED = "plugin-state-changed"
     PLUGIN_CONFIG_UPDATED = "plugin-config-updated"
     PLUGIN_HEALTH_CHANGED = "plugin-health-changed"
+    PLUGIN_CIRCUIT_CHANGED = "plugin-circuit-changed"
     OUTPUT_DROPPED = "output-dropped"
     DEPENDENCY_RESOLVED = "dependency-resolved"
     SYSTEM = "system-event"

@@ -116,8 +116,10 @@ class PluginStats:
     """One plugin's numbers since its manager began; they stay when it is unloaded.
 
     `errors` counts by code. `restarts` are fresh workers after one that died, `reloads` swaps.
-    `memory_bytes` (resident) and `cpu_seconds` are those of the worker process that runs now, without
-    what it may have started; None where there is none. `uptime_seconds` is its instance's.
+    `workers` is how many instances run, `pid` the first one's process, `pids` all. `memory_bytes` (resident)
+    and `cpu_seconds` are those of these processes together, without what they may have started; None where
+    there is none. `uptime_seconds` is the instances'. `circuit` is `open` where calls fail at once, as the
+    plugin died too often, for `retry_seconds` more, and `half-open` where it is being tried.
     """
 
     id: str
@@ -130,7 +132,11 @@ class PluginStats:
     bytes_out: int = 0
     restarts: int = 0
     reloads: int = 0
+    workers: int = 0
     pid: int | None = None
+    pids: list[int] = field(default_factory=list)
+    circuit: str = "closed"
+    retry_seconds: float | None = None
     memory_bytes: int | None = None
     cpu_seconds: float | None = None
     uptime_seconds: float | None = None

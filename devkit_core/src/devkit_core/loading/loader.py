@@ -104,6 +104,8 @@ class Instance(ABC):
 
     #: function names to numbers; `execute` is 0
     functions: Mapping[str, int]
+    #: functions that take their input in pieces too, and the numbers by which they are called for that
+    inputs: Mapping[int, int] = {}
     #: the worker's process id, None in-process
     pid: int | None = None
     #: what takes calls of threads directly, where there is such
@@ -112,6 +114,11 @@ class Instance(ABC):
     takes_config: bool = False
     #: how many calls it takes at a time; of more than one worker, that of all together
     concurrency: int = 1
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls it has; of several instances of a plugin the one with the fewest gets the next."""
+        return 0
 
     @abstractmethod
     async def initialize(self, seconds: float) -> None:
@@ -141,6 +148,9 @@ class Instance(ABC):
     async def drain(self, seconds: float) -> None:
         """Wait until no call is in flight, at most this long; called when new calls go elsewhere."""
         return
+
+    def end(self, why: DevKitError) -> None:
+        """End its process at once, for this reason, which `ended` is told; called where it doesn't answer."""
 
     @abstractmethod
     async def shutdown(self, seconds: float) -> None:

@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from devkit_core.errors import DevKitError
 from devkit_core.loading.loader import Instance, Loader, LoadRequest
+from devkit_core.model.manifest import Manifest
 from devkit_core.model.permissions import within
 from devkit_core.sandbox.authority import Authority
 from devkit_core.sandbox.plan import Runtime, build
@@ -55,7 +57,9 @@ class WorkerInstance(Instance):
         self._broker = broker
         self._config = config
         self.takes_config = worker.takes_config
+        self.concurrency = worker.hello.concurrency
         self.functions = worker.hello.functions
+        self.inputs = worker.inputs
         self.pid = worker.process.pid
         self.lane = worker.lane
         self.submit = worker.submit  # type: ignore[method-assign]  # saves a hop on every call
@@ -68,6 +72,13 @@ class WorkerInstance(Instance):
 
     def submit(self, call: PendingCall) -> None:
         self._worker.submit(call)
+
+    @property
+    def in_flight(self) -> int:
+        return self._worker.in_flight
+
+    def end(self, why: DevKitError) -> None:
+        self._worker.end(why)
 
     async def ping(self, seconds: float) -> None:
         await self._worker.ping(seconds)
@@ -152,6 +163,7 @@ class WorkerLoader(Loader):
         finally:
             if theirs is not None:
                 theirs.close()
+        worker.idempotent = idempotent(request.manifest, worker.hello.functions if worker.hello else {})
         return WorkerInstance(worker, broker, request.config)
 
     def _order(
@@ -230,3 +242,10 @@ def start_folder(request: LoadRequest, plan: dict[str, Any] | None) -> str:
     if granted and any(within(here, path) for path, _ in rules):
         return here
     return str(request.scratch)
+
+
+def idempotent(manifest: Manifest, functions: Mapping[str, int]) -> frozenset[int]:
+    """Return the numbers of the functions whose calls another worker may begin again."""
+    usual, described = manifest.runtime.idempotent, manifest.functions
+    own = {name: each.idempotent for name, each in described.items() if each.idempotent is not None}
+    return frozenset(number for name, number in functions.items() if own.get(name, usual))

@@ -14,8 +14,9 @@ MOVES: Mapping[S, frozenset[S]] = MappingProxyType(
     {
         # a scan found it; resolving orders it behind its dependencies
         S.DISCOVERED: frozenset({S.RESOLVED, S.ERROR, S.DISABLED, S.UNINSTALLING}),
-        # back to discovered when a later scan finds other dependencies
-        S.RESOLVED: frozenset({S.LOADING, S.DISCOVERED, S.ERROR, S.DISABLED, S.UNINSTALLING}),
+        # back to discovered when a later scan finds other dependencies; stopped where one that waits for its
+        # first call is unloaded
+        S.RESOLVED: frozenset({S.LOADING, S.DISCOVERED, S.STOPPED, S.ERROR, S.DISABLED, S.UNINSTALLING}),
         # stopped when loading is cancelled
         S.LOADING: frozenset({S.ACTIVE, S.STOPPED, S.ERROR}),
         # loading again is a reload, or a fresh worker after one that died while idle

@@ -22,6 +22,7 @@ __all__ = [
     "Metadata",
     "PermissionTable",
     "Python",
+    "Restart",
     "Runtime",
     "Security",
     "Timeouts",
@@ -152,6 +153,22 @@ class Timeouts(Struct, frozen=True, kw_only=True):
     init_timeout_seconds: Annotated[Seconds | None, Meta(description="For initialize.")] = None
     execution_timeout_seconds: Annotated[Seconds | None, Meta(description="For one call.")] = None
     shutdown_timeout_seconds: Annotated[Seconds | None, Meta(description="For shutdown.")] = None
+    idle_timeout_seconds: Annotated[
+        Seconds | None, Meta(description="Without a call, after which it is stopped until the next.")
+    ] = None
+
+
+class Restart(Struct, frozen=True, kw_only=True):
+    """How many restarts are too many; None leaves it to the host's setting."""
+
+    max_restarts: Annotated[
+        Annotated[int, Meta(ge=0, le=1_000_000)] | None,
+        Meta(description="Restarts in that time; with one more calls fail at once, for a while."),
+    ] = None
+    within_seconds: Annotated[Seconds | None, Meta(description="The time in which they are counted.")] = None
+    cool_down_seconds: Annotated[
+        Seconds | None, Meta(description="How long calls fail then, before it is tried again.")
+    ] = None
 
 
 class Security(Struct, frozen=True, kw_only=True):
@@ -173,6 +190,15 @@ class Runtime(Struct, frozen=True, kw_only=True):
         Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)] | None,
         Meta(description="The loader to use, where the entry point doesn't tell.", examples=["python"]),
     ] = None
+    activation: Annotated[
+        Literal["eager", "on-demand"], Meta(description="Started when it is loaded, or by its first call.")
+    ] = "eager"
+    workers: Annotated[
+        Annotated[int, Meta(ge=1, le=64)], Meta(description="How many run at once, and share the calls.")
+    ] = 1
+    idempotent: Annotated[
+        bool, Meta(description="Any of its calls may be tried again where its worker ended.")
+    ] = False
     env: Annotated[
         Mapping[
             Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)],
@@ -185,6 +211,9 @@ class Runtime(Struct, frozen=True, kw_only=True):
     )
     timeouts: Annotated[Timeouts, Meta(description="How long the plugin may take.")] = msgspec.field(
         default_factory=Timeouts
+    )
+    restart: Annotated[Restart, Meta(description="How many restarts are too many.")] = msgspec.field(
+        default_factory=Restart
     )
     security: Annotated[Security, Meta(description="Nothing here loosens the confinement.")] = msgspec.field(
         default_factory=Security
@@ -206,6 +235,9 @@ class Function(Struct, frozen=True, kw_only=True):
     description: Annotated[str, Meta(max_length=1000, description="What it does.")] = ""
     input: Annotated[Data | None, Meta(description="A JSON Schema of its input.")] = None
     output: Annotated[Data | None, Meta(description="A JSON Schema of its result.")] = None
+    idempotent: Annotated[
+        bool | None, Meta(description="A call may be tried again where its worker ended.")
+    ] = None
 
 
 class Manifest(Struct, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ from devkit_core.running.factory import choose, entry_of, without_effect
 from devkit_core.running.functions import Functions, functions_of
 from devkit_core.running.limits import limits_of
 from devkit_core.running.plugin_log import PluginLog
+from devkit_core.running.upkeep import Upkeep, upkeep_of
 from devkit_core.sandbox.authority import Authority, decide
 from devkit_core.sandbox.plan import Limits
 from devkit_core.sandbox.probe import Enforcement, probe
@@ -60,6 +61,7 @@ class Blueprint:
     limits: Limits
     config: PluginConfig | None
     functions: Functions | None
+    upkeep: Upkeep
     request: Callable[[Path, Callable[[DevKitError | None, list[PendingCall]], None]], LoadRequest]
 
 
@@ -200,5 +202,6 @@ class Blueprints:
             limits,
             values,
             functions_of(manifest),
+            upkeep_of(manifest, config),
             request,
         )

@@ -17,7 +17,9 @@ from devkit_core.model.types import Discovered
 from devkit_core.running.blueprints import Blueprint, Blueprints
 from devkit_core.running.host_services import Exposed, HostServices
 from devkit_core.running.reload import HotReload, ReloadSettings
+from devkit_core.running.restarts import Restarts
 from devkit_core.running.roster import Roster
+from devkit_core.running.rounds import Rounds
 from devkit_core.running.scratch import ScratchRoot
 from devkit_core.running.supervisor import Supervisor
 from devkit_core.running.watch import available
@@ -85,6 +87,7 @@ class Engine:
                 config.debounce_delay_ms / 1000, config.max_reload_attempts, config.ignore_patterns
             )
             self._reload = HotReload(roster, bus, reloading)
+        self._rounds = Rounds(config.ping_interval, config.ping_timeout, roster.rest)
         extensions.users += 1
 
     def supervise(self, plugin: str, found: Callable[[str], Discovered]) -> Supervisor:
@@ -96,13 +99,16 @@ class Engine:
             request = blueprint.request
             return replace(blueprint, request=lambda *start: replace(request(*start), services=services))
 
-        return Supervisor(plugin, read, self._bus, self._scratch.path)
+        return Supervisor(
+            plugin, read, self._bus, self._scratch.path, self._deadlines, Restarts(), self._rounds.watch
+        )
 
     async def close(self) -> None:
         """End everything: the watch, the plugins, what loaders share; may be called once."""
         try:
             if self._reload is not None:
                 await self._reload.close()
+            await self._rounds.close()
             await self._roster.close()
         finally:
             await self._services.close()

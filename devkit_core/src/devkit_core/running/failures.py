@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from devkit_core.errors import DevKitError, Place
+from devkit_core.errors import DevKitError, Place, WorkerCrashed
 
-__all__ = ["blamed", "place_in", "told"]
+__all__ = ["blamed", "passing", "place_in", "told"]
 
 _LIMIT = 2000  # characters of a message in an event
 _ENDS = 8192  # characters of a traceback's beginning, and of its end, that are looked through
@@ -21,6 +21,11 @@ def told(error: DevKitError, folder: Path | None = None) -> dict[str, Any]:
     if line is None and folder is not None:
         path, line = _shown(error, folder) or (path, line)
     return {"code": error.code, "message": error.message[:_LIMIT], "path": path, "line": line}
+
+
+def passing(error: DevKitError) -> bool:
+    """Say whether a start that failed so may go well another time: the worker was ended, or none made."""
+    return isinstance(error.__cause__, WorkerCrashed) or error.code == "worker-start"
 
 
 def blamed(error: DevKitError, folder: Path, entry: Path) -> Place:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import msgspec
 
-from devkit_core.errors import SchemaMismatch
+from devkit_core.errors import FunctionMissing, SchemaMismatch
 
 if TYPE_CHECKING:
     from devkit_core.model.json_schema import Schema
     from devkit_core.model.manifest import Manifest
 
-__all__ = ["UNREAD", "Functions", "decode", "encode", "functions_of"]
+__all__ = ["UNREAD", "Functions", "decode", "encode", "functions_of", "number_of"]
 
 UNREAD: Final = object()  # stands for a value that nobody has read
 
@@ -28,6 +28,23 @@ def functions_of(manifest: Manifest) -> Functions | None:
     if any(each.input is not None or each.output is not None for each in manifest.functions.values()):
         return Functions(manifest)
     return None
+
+
+def number_of(plugin: str, function: str, known: Mapping[str, int] | None, manifest: Manifest | None) -> int:
+    """Return the number that a worker knows a function by; raises FunctionMissing.
+
+    `known` is what an instance said, None while there is none.
+    """
+    if known is None:
+        if function == "execute":
+            return 0
+        if manifest is not None and function in manifest.functions:
+            # what every start agrees on: execute first, then the manifest's, in order of name
+            return 1 + sorted(n for n in manifest.functions if n != "execute").index(function)
+    elif (number := known.get(function)) is not None:
+        return number
+    have = ", ".join(known or ("execute",))
+    raise FunctionMissing(f"`{plugin}` has no function `{function}`", plugin=plugin, hint=f"it has: {have}")
 
 
 class Functions:

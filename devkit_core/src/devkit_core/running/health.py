@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 
 from devkit_core.errors import DevKitError, LoadError
 from devkit_core.loading.loader import Instance
 from devkit_core.model.types import PluginHealth
 from devkit_core.workers.pending import PendingCall
 
-__all__ = ["FUNCTION", "check", "demand"]
+__all__ = ["FUNCTION", "check", "check_all", "demand"]
 
 #: the function of the manifest's that says how a plugin does
 FUNCTION = "health"
 _PING_SECONDS = 5.0
+_WORSE = (PluginHealth.HEALTHY, PluginHealth.UNKNOWN, PluginHealth.DEGRADED, PluginHealth.UNHEALTHY)
 
 
 async def check(plugin: str, instance: Instance, seconds: float) -> tuple[PluginHealth, str | None]:
@@ -33,6 +35,14 @@ async def check(plugin: str, instance: Instance, seconds: float) -> tuple[Plugin
         return _read((await call).data)
     except DevKitError as error:
         return PluginHealth.UNHEALTHY, error.message
+
+
+async def check_all(
+    plugin: str, instances: Sequence[Instance], seconds: float
+) -> tuple[PluginHealth, str | None]:
+    """Ask several instances at once, and return the answer of the one that does worst."""
+    answers = await asyncio.gather(*(check(plugin, each, seconds) for each in instances))
+    return max(answers, key=lambda answer: _WORSE.index(answer[0]))
 
 
 async def demand(plugin: str, instance: Instance, seconds: float) -> tuple[PluginHealth, str | None]:

@@ -32,7 +32,10 @@ def of_process(pid: int) -> tuple[int | None, float | None]:
 def measure(supervisor: Supervisor) -> PluginStats:
     """Return one plugin's numbers now."""
     tally = supervisor.tally
-    memory, seconds = of_process(supervisor.pid) if supervisor.pid is not None else (None, None)
+    pids = supervisor.crew.pids
+    used = [of_process(pid) for pid in pids]
+    memory = [each for each, _ in used if each is not None]
+    seconds = [each for _, each in used if each is not None]
     return PluginStats(
         id=supervisor.id,
         status=supervisor.status.value,
@@ -42,11 +45,15 @@ def measure(supervisor: Supervisor) -> PluginStats:
         latency=tally.latency(),
         bytes_in=tally.bytes_in,
         bytes_out=tally.bytes_out,
-        restarts=supervisor.restarts,
+        restarts=supervisor.recovery.restarts.count,
         reloads=supervisor.reloads,
         pid=supervisor.pid,
-        memory_bytes=memory,
-        cpu_seconds=seconds,
+        workers=len(supervisor.crew.members),
+        pids=pids,
+        circuit=supervisor.recovery.restarts.circuit.value,
+        retry_seconds=supervisor.recovery.retry_seconds,
+        memory_bytes=sum(memory) if memory else None,
+        cpu_seconds=sum(seconds) if seconds else None,
         uptime_seconds=time.monotonic() - supervisor.since if supervisor.since is not None else None,
     )
 
@@ -59,7 +66,7 @@ def total(
     each = {supervisor.id: measure(supervisor) for supervisor in supervisors}
     return SystemStats(
         total_plugins=plugins,
-        loaded_plugins=sum(s.loaded for s in supervisors),
+        loaded_plugins=len(roster.loaded()),
         failed_plugins=sum(s.status is PluginStatus.ERROR for s in supervisors),
         total_events=events,
         started_at=started_at,

@@ -50,6 +50,11 @@ class Requests:
                 loaded = [s for s in self._roster.supervisors() if s.loaded]
                 return {
                     "plugins": {s.id: s.status.value for s in loaded},
+                    "circuits": {
+                        s.id: {"state": s.recovery.restarts.circuit.value, "retry_seconds": seconds}
+                        for s in loaded
+                        if (seconds := s.recovery.retry_seconds) is not None
+                    },
                     "calls": sum(s.tally.calls for s in self._roster.supervisors()),
                     "errors": sum(sum(s.tally.errors.values()) for s in self._roster.supervisors()),
                 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,10 @@ class Roster:
         """Return the ids of the loaded plugins, in the order of loading."""
         return [each for each in self._registry.loaded() if each in self._supervisors]
 
+    def waiting(self) -> list[str]:
+        """Return the ids of the plugins that take calls, and that the next call starts."""
+        return [each.id for each in self._supervisors.values() if each.resting]
+
     def found(self, plugin: str) -> Discovered:
         """Return what was found of a plugin, also where it is loaded and its folder has gone since.
 
@@ -85,21 +90,80 @@ class Roster:
 
     # -- loading
 
-    async def load(self, wanted: Sequence[str]) -> dict[str, DevKitError]:
-        """Load plugins and what they need, dependencies first; return what failed, by id."""
+    async def load(
+        self, wanted: Sequence[str], *, lazily: bool = False, asked: bool = True
+    ) -> dict[str, DevKitError]:
+        """Load plugins and what they need, dependencies first; return what failed, by id.
+
+        With `lazily`, those that are started on demand, and that no other needs, are only made ready for it.
+        A plugin that died too often is started all the same where somebody `asked` for it.
+        """
         plan = self._order(wanted)
         failed: dict[str, DevKitError] = dict(plan.failures)
+        waiting = self._on_demand(plan) if lazily else set()
         for chosen in plan.sequence:
             missing = [n.id for n in chosen.needs if n.id in failed and not n.optional]
             try:
                 if missing:
                     raise _missing(chosen.id, missing[0], failed[missing[0]].message)
-                await self._start(chosen.id, chosen.needs)
+                if chosen.id in waiting:
+                    self._arm(chosen.id)
+                else:
+                    await self._start(chosen.id, chosen.needs, asked=asked)
             except DevKitError as error:
                 failed[chosen.id] = error
         return failed
 
-    async def _start(self, plugin: str, needs: Sequence[Need]) -> None:
+    def _on_demand(self, plan: Order) -> set[str]:
+        """Return the plugins that only their first call has to start."""
+        lazy = {each.id for each in plan.sequence if self._is_on_demand(each.id)}
+        for chosen in reversed(plan.sequence):  # what needs others comes behind them
+            if chosen.id not in lazy:
+                lazy -= {need.id for need in chosen.needs}
+        return lazy
+
+    def _is_on_demand(self, plugin: str) -> bool:
+        manifest = self._registry.find(plugin).manifest
+        return manifest is not None and manifest.runtime.activation == "on-demand"
+
+    def _arm(self, plugin: str) -> None:
+        """Let a plugin be started by its first call."""
+        supervisor = self._made(plugin)
+        if not supervisor.loaded:
+            self._resolve(supervisor)
+            supervisor.arm()
+
+    def _made(self, plugin: str) -> Supervisor:
+        """Return a plugin's supervisor, and remember what was found of it."""
+        if self._closed:
+            raise _manager_closed(plugin)
+        self._found[plugin] = self._registry.find(plugin)
+        supervisor = self._supervisors.get(plugin)
+        if supervisor is None:
+            supervisor = self._supervisors[plugin] = self._supervise(plugin)
+            supervisor.wake = partial(self._wake, plugin)
+        return supervisor
+
+    @staticmethod
+    def _resolve(supervisor: Supervisor) -> None:
+        if supervisor.status is PluginStatus.DISABLED:
+            supervisor.condition.move(PluginStatus.DISCOVERED)
+        supervisor.condition.move(PluginStatus.RESOLVED)
+
+    async def _wake(self, plugin: str) -> None:
+        """Start a plugin that rests, and what it needs; raises what stopped it."""
+        failed = await self.load([plugin], asked=False)
+        if plugin in failed:
+            raise failed[plugin]
+
+    def rest(self, plugin: str) -> None:
+        """Stop an idle plugin until its next call, unless a loaded one needs it."""
+        supervisor = self._supervisors[plugin]
+        idle = supervisor.blueprint.upkeep.idle if supervisor.blueprint else 0.0
+        if not self._registry.dependents(plugin) and supervisor.rest(f"idle for {idle:g} s"):
+            self._registry.remove_loaded(plugin)
+
+    async def _start(self, plugin: str, needs: Sequence[Need], *, asked: bool = True) -> None:
         supervisor = self._supervisors.get(plugin)
         if supervisor is not None and supervisor.running:
             return
@@ -114,21 +178,19 @@ class Roster:
             )
         self._starting.add(plugin)
         try:
-            found = self._found[plugin] = self._registry.find(plugin)
-            if supervisor is None:
-                supervisor = self._supervisors[plugin] = self._supervise(plugin)
+            supervisor = self._made(plugin)
             if self.before_read is not None:
-                await self.before_read(plugin, found.folder)
+                await self.before_read(plugin, self._found[plugin].folder)
             if self._closed:
                 raise _manager_closed(plugin)
             if supervisor.status in _UNWATCHED:
-                if supervisor.status is PluginStatus.DISABLED:
-                    supervisor.move(PluginStatus.DISCOVERED)
-                supervisor.move(PluginStatus.RESOLVED)
+                self._resolve(supervisor)
                 for need in self._registry.loaded():
                     if need in {n.id for n in needs}:
                         self._bus.publish(EventKind.DEPENDENCY_RESOLVED, plugin, dependency=need)
             required = self._required(needs)
+            if asked:
+                supervisor.recovery.close_circuit()
             if await supervisor.load():
                 self._registry.add_loaded(plugin, required)
         finally:
@@ -157,7 +219,7 @@ class Roster:
         """Make a plugin that was disabled one like just found."""
         supervisor = self._supervisors.get(plugin)
         if supervisor is not None and supervisor.status is PluginStatus.DISABLED:
-            supervisor.move(PluginStatus.DISCOVERED)
+            supervisor.condition.move(PluginStatus.DISCOVERED)
 
     async def disable(self, plugin: str) -> None:
         """Shut a plugin down, and what needs it, and note that it is disabled."""
@@ -183,8 +245,8 @@ class Roster:
         while loaded := self.loaded():
             leaves = [each for each in loaded if not self._registry.dependents(each)]
             results += await asyncio.gather(*map(self.stop, leaves), return_exceptions=True)
-        starting = [each.id for each in self._supervisors.values() if each.starting]
-        results += await asyncio.gather(*map(self.stop, starting), return_exceptions=True)
+        others = [each.id for each in self._supervisors.values() if each.busy or each.loaded]
+        results += await asyncio.gather(*map(self.stop, others), return_exceptions=True)
         for failed in results:
             if failed is not None:  # none that is expected; all others are down by now
                 raise failed

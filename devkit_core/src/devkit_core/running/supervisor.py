@@ -1,224 +1,245 @@
-"""One loaded plugin: starts its instance, replaces one that died, swaps, stops."""
+"""One loaded plugin: keeps its instances running, and gives calls to them."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devkit_core.errors import DevKitError, FunctionMissing, LoadError, Overloaded
+from devkit_core.errors import DevKitError, LoadError
 from devkit_core.events.bus import Bus, EventKind
 from devkit_core.events.stats import Tally
-from devkit_core.model.lifecycle import allowed, check
 from devkit_core.model.types import PluginHealth, PluginStatus
 from devkit_core.running import health as healths
-from devkit_core.running.failures import blamed, told
-from devkit_core.running.scratch import clear, instance_folder
-from devkit_core.workers.pending import PendingCall
+from devkit_core.running.backlog import Backlog
+from devkit_core.running.condition import Condition
+from devkit_core.running.crew import Crew
+from devkit_core.running.failures import passing
+from devkit_core.running.functions import number_of
+from devkit_core.running.member import Member, start_all
+from devkit_core.running.recovery import Recovery
+from devkit_core.running.restarts import Restarts
 
 if TYPE_CHECKING:
-    from devkit_core.loading.loader import Instance
-    from devkit_core.running.blueprints import Blueprint, Times
+    from devkit_core.running.blueprints import Blueprint
+    from devkit_core.running.lanes import Lanes
     from devkit_core.workers.blocking_channel import BlockingChannel
+    from devkit_core.workers.deadlines import Deadlines
+    from devkit_core.workers.pending import PendingCall
 
 __all__ = ["Supervisor"]
 
-_BACKLOG = 10_000  # calls that wait for a starting instance
-_DRAINING = 4  # replaced instances that still have calls; a further reload waits for one to end
+_SHUTDOWN = 5.0  # seconds, of a plugin that was never read
 
 
 class Supervisor:
-    """Keeps one plugin running.
+    """Keeps one plugin running, through deaths, restarts and swaps.
 
-    `blueprint` reads the plugin from disk; `scratch` is the folder that instances' own folders go to. All
-    methods are called in one event loop.
+    `read` reads the plugin from disk; `scratch` is the folder that instances' own folders go to; `started` is
+    called whenever instances took over. All methods are called in one event loop.
     """
 
-    def __init__(self, plugin: str, blueprint: Callable[[], Blueprint], bus: Bus, scratch: Path) -> None:
+    def __init__(
+        self,
+        plugin: str,
+        read: Callable[[], Blueprint],
+        bus: Bus,
+        scratch: Path,
+        deadlines: Deadlines,
+        restarts: Restarts,
+        started: Callable[[Supervisor], None],
+    ) -> None:
         self.id = plugin
-        self.status = PluginStatus.DISCOVERED
-        self.health = PluginHealth.UNKNOWN
-        self.error: DevKitError | None = None
-        self.load_seconds: float | None = None
+        self.condition = Condition(plugin, bus)
+        self.crew = Crew()
+        self.recovery = Recovery(plugin, restarts, self.condition, self)
         self.blueprint: Blueprint | None = None
         self.tally = Tally()
-        self.restarts = 0
         self.reloads = 0
-        self.since: float | None = None  # by time.monotonic, when the instance took over
+        self.load_seconds: float | None = None
+        self.since: float | None = None  # by time.monotonic, when the instances took over
         self.timeout = 300.0  # seconds a call may take where it sets no limit of its own
-        self.payload_limit = 64 << 20  # bytes that one input or one result may have
-        self._read = blueprint
-        self._bus = bus
+        self.payload_limit = 64 << 20  # bytes that an input may have
+        self.takes_pieces = False  # whether the last instance takes inputs in pieces
+        #: starts a plugin that rests, with what it needs; set by whoever lets it rest
+        self.wake: Callable[[], Awaitable[None]] | None = None
+        #: takes a call: the one instance's own method, wherever there is one, as every call pays for more
+        self.submit: Callable[[PendingCall], None] = self._refuse
+        #: what takes calls of threads directly now
+        self.lane: BlockingChannel | Lanes | None = None
+        self._read = read
         self._scratch = scratch
+        self._started = started
+        self._backlog = Backlog(plugin, deadlines)
         self._loaded = False
-        self._instance: Instance | None = None
-        self._folder: Path | None = None
-        self._backlog: list[PendingCall] = []
-        self._reviving: asyncio.Task[None] | None = None
-        self._leaving: set[asyncio.Task[None]] = set()  # of instances that are dead
-        # replaced instances that still have calls, and their folders
-        self._draining: dict[asyncio.Task[None], tuple[Instance, Path | None]] = {}
-        self._generation = 0
+        self._resting = False
         self._lock = asyncio.Lock()
 
     @property
+    def status(self) -> PluginStatus:
+        """Where the plugin is in its life."""
+        return self.condition.status
+
+    @property
+    def health(self) -> PluginHealth:
+        """How it does."""
+        return self.condition.health
+
+    @property
+    def error(self) -> DevKitError | None:
+        """What went wrong last, where it hasn't started since."""
+        return self.condition.error
+
+    @property
     def loaded(self) -> bool:
-        """Whether calls are taken: from a load that succeeded to the stop, through deaths and restarts."""
+        """Whether calls are taken: from a load that succeeded to the stop, through deaths and rests."""
         return self._loaded
 
     @property
     def running(self) -> bool:
         """Whether there is an instance now."""
-        return self._instance is not None
+        return bool(self.crew.members)
 
     @property
-    def starting(self) -> bool:
-        """Whether an instance is being started, swapped or stopped right now."""
+    def resting(self) -> bool:
+        """Whether nothing runs until the next call."""
+        return self._loaded and self._resting
+
+    @property
+    def busy(self) -> bool:
+        """Whether instances are being started, swapped or stopped right now."""
         return self._lock.locked()
 
     @property
     def pid(self) -> int | None:
-        """The worker's process id, where there is one now."""
-        return self._instance.pid if self._instance else None
+        """The process id of its first worker, where there is one now."""
+        return self.crew.members[0].instance.pid if self.crew.members else None
 
     @property
-    def lane(self) -> BlockingChannel | None:
-        """What takes calls of threads directly now."""
-        return self._instance.lane if self._instance is not None else None
+    def concurrency(self) -> int:
+        """How many calls all workers together take at a time."""
+        return sum(each.instance.concurrency for each in self.crew.members) or 1
 
-    def move(self, status: PluginStatus) -> None:
-        """Go to another state and say so; raises LifecycleError where the table has no such move."""
-        if status is self.status:
-            return
-        check(self.status, status, plugin=self.id)
-        old, self.status = self.status, status
-        self._bus.publish(EventKind.PLUGIN_STATE_CHANGED, self.id, old=old.value, new=status.value)
-
-    def set_health(self, health: PluginHealth, why: str | None = None) -> None:
-        """Note how the plugin does, and say so where it changed."""
-        if health is not self.health:
-            self.health = health
-            self._bus.publish(EventKind.PLUGIN_HEALTH_CHANGED, self.id, health=health.value, why=why)
+    @property
+    def _folder(self) -> Path | None:
+        return self.blueprint.folder if self.blueprint else None
 
     async def check_health(self) -> PluginHealth:
-        """Ask the instance how it does and note that; a plugin without an instance keeps what was noted."""
-        if (instance := self._instance) is not None:
-            health, why = await healths.check(self.id, instance, self.timeout)
-            if instance is self._instance:
-                self.set_health(health, why)
+        """Ask the instances how they do and note the worst; without one keep what was noted."""
+        if members := list(self.crew.members):
+            health, why = await healths.check_all(self.id, [m.instance for m in members], self.timeout)
+            if members == self.crew.members:
+                self.condition.set_health(health, why)
         return self.health
 
     # -- calls
 
     def number(self, function: str) -> int:
-        """Return a function's number; raises FunctionMissing, or LoadError where nothing is loaded."""
-        if self._instance is None:
-            manifest = self.blueprint.manifest if self.blueprint else None
-            if function == "execute":
-                return 0
-            if manifest is not None and function in manifest.functions:
-                # what every start agrees on: execute first, then the manifest's, in order of name
-                return 1 + sorted(n for n in manifest.functions if n != "execute").index(function)
-        elif (number := self._instance.functions.get(function)) is not None:
-            return number
-        have = ", ".join(self._instance.functions if self._instance else ("execute",))
-        raise FunctionMissing(
-            f"`{self.id}` has no function `{function}`", plugin=self.id, hint=f"it has: {have}"
-        )
+        """Return a function's number; raises FunctionMissing."""
+        instance = self.crew.members[0].instance if self.crew.members else None
+        manifest = self.blueprint.manifest if self.blueprint else None
+        return number_of(self.id, function, instance.functions if instance else None, manifest)
 
-    def submit(self, call: PendingCall) -> None:
-        """Start a call, or keep it until the instance that is starting takes it."""
-        instance = self._instance
-        if instance is not None:
-            instance.submit(call)
-        elif self._loaded:
-            if len(self._backlog) >= _BACKLOG:
-                call.set_exception(
-                    Overloaded(f"over {_BACKLOG:,} calls wait for `{self.id}` to start", plugin=self.id)
-                )
-                return
-            self._backlog.append(call)
-            self._revive()
+    def _route(self) -> None:
+        """Decide who takes calls from now on."""
+        self.lane = None
+        if not self._loaded:
+            self.submit = self._refuse
+        elif self.crew.members:
+            self.submit, self.lane = self.crew.front()
+        elif self.recovery.is_open:
+            self.submit = self._fail_fast
         else:
-            call.set_exception(self._not_loaded())
+            self.submit = self._keep
+
+    def _refuse(self, call: PendingCall) -> None:
+        call.set_exception(self._not_loaded())
+
+    def _keep(self, call: PendingCall) -> None:
+        self._backlog.add(call)
+        self.recovery.mend()
+
+    def _fail_fast(self, call: PendingCall) -> None:
+        if self.recovery.admit():
+            self._keep(call)
+        else:
+            call.set_exception(self.recovery.error())
 
     def _not_loaded(self) -> LoadError:
         return LoadError(
-            f"`{self.id}` is {self.status}, not loaded", code="plugin-not-loaded", plugin=self.id
+            f"`{self.id}` is {self.status}, and takes no calls", code="plugin-not-loaded", plugin=self.id
         )
 
-    def _revive(self) -> None:
-        if self._reviving is None or self._reviving.done():
-            self._reviving = asyncio.get_running_loop().create_task(self._start_again())
+    def _hand_out(self) -> None:
+        """Give the calls that waited to whoever takes calls now."""
+        for call in self._backlog.empty():
+            self.submit(call)
 
-    async def _start_again(self) -> None:
-        try:
-            async with self._lock:
-                if self._instance is None and self._loaded:
-                    self.restarts += 1
-                    await self._start()
-        except DevKitError:
-            pass  # told and settled by _start
-        except Exception as bug:  # our own fault must not leave callers waiting
-            self._settle(LoadError(f"starting `{self.id}` failed: {bug!r}", plugin=self.id))
-            raise
+    # -- deaths and restarts
 
-    def _settle(self, error: DevKitError) -> None:
-        calls, self._backlog = self._backlog, []
-        for call in calls:
-            if not call.done():
-                call.set_exception(error)
-
-    def _take_backlog(self, instance: Instance) -> None:
-        calls, self._backlog = self._backlog, []
-        for call in calls:
-            if not call.done():
-                instance.submit(call)
-
-    def _ended(self, generation: int, why: DevKitError | None, unstarted: list[PendingCall]) -> None:
-        """An instance ended by itself: say so, and give the calls it had not begun to a fresh one."""
-        current = generation == self._generation
-        self._backlog.extend(unstarted)
-        if current:
-            instance, self._instance = self._instance, None
-            self._discard(instance)
+    def _ended(self, member: Member, why: DevKitError | None, calls: list[PendingCall]) -> None:
+        """An instance ended by itself: say so, and give the calls it had not begun to another."""
+        current = self.crew.lose(member)
+        self._backlog.take_back(calls)
         if why is not None:
-            self._tell_error(why)
+            self.condition.tell_error(why, self._folder)
             if current:
-                self.error = why
-                self.set_health(PluginHealth.DEGRADED, why.message)
-        if self._instance is not None:
-            self._take_backlog(self._instance)
-        elif not self._loaded:
-            self._settle(self._not_loaded())
-        elif self._backlog:
-            self._revive()
+                self.condition.error = why
+                self.condition.set_health(PluginHealth.DEGRADED, why.message)
+                if not getattr(why, "for_call", False):
+                    self.recovery.fell(why)
+        self._route()
+        missed = (
+            bool(self._backlog) or self.running or (why is not None and why.code == "worker-unresponsive")
+        )
+        if self.running or not self._loaded:
+            self._hand_out()
+        if self._loaded and missed:
+            self.recovery.mend()
 
-    def _discard(self, instance: Instance | None) -> None:
-        """Free what a dead instance held, in the background."""
-        folder, self._folder = self._folder, None
-        task = asyncio.get_running_loop().create_task(_free(instance, folder))
-        self._leaving.add(task)
-        task.add_done_callback(self._leaving.discard)
+    @property
+    def incomplete(self) -> bool:
+        """Whether it is to run, and instances are missing."""
+        return self._loaded and self.crew.missing > 0
 
-    def _retire(self, instance: Instance, folder: Path | None, times: Times) -> None:
-        """Let a replaced instance finish its calls, then shut it down, in the background."""
-
-        async def drain() -> None:
+    async def start_missing(self) -> None:
+        """Start the instances that are missing; called by the recovery. Raises what stopped it."""
+        if self._resting and self.wake is not None:
             try:
-                await instance.drain(times.execute)
-                await instance.shutdown(times.shutdown)
-            finally:
-                await _free(instance, folder)
+                await self.wake()
+            except DevKitError as error:
+                if self.error is not error:  # it didn't come as far as to a start
+                    self._not_started(error)
+                raise
+            return
+        async with self._lock:
+            if self.incomplete and not self.recovery.is_open:
+                self.recovery.restarts.begin()
+                await self._start(self.crew.missing, restarted=True)
 
-        task = asyncio.get_running_loop().create_task(drain())
-        self._draining[task] = (instance, folder)
-        task.add_done_callback(self._draining.pop)
+    def circuit_changed(self) -> None:
+        """Take calls, or fail them, as the circuit is now; called by the recovery."""
+        self._route()
+
+    def fail_waiting(self, error: DevKitError) -> None:
+        """End the calls that wait; called by the recovery."""
+        self._backlog.fail(error)
 
     # -- life
+
+    def arm(self) -> None:
+        """Read the plugin and take calls, the first of which starts it; raises what is wrong with it."""
+        try:
+            self.blueprint = self._read()
+        except DevKitError as error:
+            self._not_started(error)
+            raise
+        self._apply(self.blueprint)
+        self._loaded = self._resting = True
+        self._route()
 
     async def load(self) -> bool:
         """Start and initialize; raises what stopped it, and the state is `error` then.
@@ -226,115 +247,111 @@ class Supervisor:
         Return False, and do nothing, where it runs already.
         """
         async with self._lock:
-            if self._instance is not None:
+            if self.running:
                 return False
-            await self._start()
+            await self._start(None, on_demand=self._resting)
             return True
 
-    async def _start(self) -> None:
+    async def _start(self, count: int | None, **about: bool) -> None:
         began = time.perf_counter()
-        self.move(PluginStatus.LOADING)
+        alone = not self.running
+        if alone:
+            self.condition.move(PluginStatus.LOADING)
         try:
-            blueprint, instance, folder, generation = await self._make()
+            blueprint, members = await self._make(count)
         except asyncio.CancelledError:
-            self.move(PluginStatus.STOPPED if not self._loaded else PluginStatus.ERROR)
+            if alone:
+                self.condition.move(PluginStatus.STOPPED if not self._loaded else PluginStatus.ERROR)
             raise
         except DevKitError as error:
-            self.error = error
-            self.set_health(PluginHealth.UNHEALTHY, error.message)
-            self._tell_error(error)
-            self.move(PluginStatus.ERROR)
-            self._settle(error)
+            self._not_started(error)
             raise
         self._loaded = True
+        self._resting = False
         self.load_seconds = time.perf_counter() - began
-        self.move(PluginStatus.ACTIVE)
-        self._adopt(blueprint, instance, folder, generation)
-        self._tell_loaded(blueprint)
+        self.condition.move(PluginStatus.ACTIVE)
+        self._adopt(blueprint, [*self.crew.members, *members])
+        self._tell_loaded(blueprint, **{key: True for key, value in about.items() if value})
 
-    def _tell_error(self, error: DevKitError) -> None:
-        folder = self.blueprint.folder if self.blueprint else None
-        self._bus.publish(EventKind.PLUGIN_ERROR, self.id, **told(error, folder))
+    def _not_started(self, error: DevKitError) -> None:
+        """Settle what a failed start leaves; calls that waited stay where another try may go better."""
+        if self.running:
+            self.condition.tell_error(error, self._folder)
+        else:
+            self.condition.failed(error, PluginHealth.UNHEALTHY, self._folder)
+            self.condition.rest_as(PluginStatus.ERROR)
+        if self._loaded:
+            if self._resting:
+                self.recovery.restarts.begin()
+            self.recovery.fell(error)
+            self._route()
+        if not self.running and not passing(error):
+            self._backlog.fail(error)
 
-    def _tell_loaded(self, blueprint: Blueprint, **more: bool) -> None:
-        version = blueprint.manifest.metadata.version
-        self._bus.publish(
-            EventKind.PLUGIN_LOADED, self.id, version=version, seconds=self.load_seconds, **more
+    def _tell_loaded(self, blueprint: Blueprint, **about: bool) -> None:
+        self.condition.tell(
+            EventKind.PLUGIN_LOADED,
+            version=blueprint.manifest.metadata.version,
+            seconds=self.load_seconds,
+            workers=len(self.crew.members),
+            **about,
         )
 
-    async def _make(self, *, fit: bool = False) -> tuple[Blueprint, Instance, Path, int]:
-        """Start and initialize an instance; with `fit` it also has to say that it is healthy."""
+    async def _make(self, count: int | None, *, fit: bool = False) -> tuple[Blueprint, list[Member]]:
+        """Read the plugin and start so many instances of it, or as many as it wants; all or none."""
         blueprint = self._read()
         if self.blueprint is None:
             self.blueprint = blueprint
-        folder = instance_folder(self._scratch, self.id)
-        generation = self._generation + 1
-        instance: Instance | None = None
-        try:
-            request = blueprint.request(folder, lambda why, calls: self._ended(generation, why, calls))
-            try:
-                instance = await blueprint.loader.start(request)
-            except OSError as error:
-                raise LoadError(
-                    f"the system refuses what `{self.id}` needs to start: {error.strerror or error}",
-                    code="worker-start",
-                    plugin=self.id,
-                    hint="the limit on open files (ulimit -n), full disks and memory are usual causes",
-                ) from error
-            if blueprint.config is not None and not instance.takes_config:
-                raise LoadError(
-                    f"`{self.id}` has settings, but nothing that is given them",
-                    code="plugin-config-undeliverable",
-                    plugin=self.id,
-                    hint="it needs an `initialize` or a `configure` that takes them",
-                )
-            await instance.initialize(blueprint.times.initialize)
-            if fit:
-                await healths.demand(self.id, instance, blueprint.times.initialize)
-        except BaseException as error:
-            if isinstance(error, LoadError) and error.place is None:
-                error.place = blamed(error, blueprint.folder, blueprint.entry.path)
-            if instance is not None:
-                await instance.close()
-            await clear(folder)
-            raise
-        return blueprint, instance, folder, generation
+        return blueprint, await start_all(
+            blueprint.upkeep.workers if count is None else count,
+            lambda: Member.start(self.id, blueprint, self._scratch, self._ended, fit=fit),
+        )
 
-    def _adopt(self, blueprint: Blueprint, instance: Instance, folder: Path, generation: int) -> None:
-        self.blueprint, self._instance, self._folder = blueprint, instance, folder
-        self._generation = generation
+    def _adopt(self, blueprint: Blueprint, members: list[Member]) -> list[Member]:
+        """Let these instances take the calls, and return those that did."""
+        self.blueprint = blueprint
+        self._apply(blueprint)
+        old = self.crew.swap(members)
+        self.since = time.monotonic()
+        self.condition.well()
+        self._route()
+        calls = self._backlog.empty()
+        self.recovery.started(calls[0] if calls else None)
+        for call in calls:
+            self.submit(call)
+        self._started(self)
+        return old
+
+    def _apply(self, blueprint: Blueprint) -> None:
         self.timeout = blueprint.times.execute
         self.payload_limit = blueprint.limits.payload_mb << 20
-        self.since = time.monotonic()
-        self.error = None
-        self.set_health(PluginHealth.HEALTHY)
-        self._take_backlog(instance)
+        self.recovery.restarts.rules = blueprint.upkeep.restarts
+        self.crew.wanted = blueprint.upkeep.workers
 
     async def reload(self) -> None:
-        """Start a new instance beside the old and swap; if the new one is not fit, the old stays.
+        """Start new instances beside the old and swap; if the new ones are not fit, the old stay.
 
-        No call fails because of it: those that the old instance has are finished by it, and then it is
-        shut down. Raises what stopped the new instance.
+        No call fails because of it: those that the old instances have are finished by them, and then they
+        are shut down. Raises what stopped the new ones.
         """
-        while len(self._draining) >= _DRAINING:
-            await asyncio.wait(self._draining, return_when=asyncio.FIRST_COMPLETED)
+        await self.crew.room()
         async with self._lock:
             if not self._loaded:
                 raise self._not_loaded()
-            if self._instance is None:
-                await self._start()
+            if not self.running:
+                self.recovery.close_circuit()
+                await self._start(None)
                 return
             began = time.perf_counter()
-            blueprint, instance, folder, generation = await self._make(fit=True)
-            old, old_folder, old_blueprint = self._instance, self._folder, self.blueprint
-            self._adopt(blueprint, instance, folder, generation)
+            blueprint, members = await self._make(None, fit=True)
+            times = (self.blueprint or blueprint).times
+            self.recovery.close_circuit()
+            old = self._adopt(blueprint, members)
             self.reloads += 1
             self.load_seconds = time.perf_counter() - began
-            if self.status is not PluginStatus.ACTIVE:
-                self.move(PluginStatus.ACTIVE)
+            self.condition.move(PluginStatus.ACTIVE)
             self._tell_loaded(blueprint, reloaded=True)
-            if old is not None:
-                self._retire(old, old_folder, (old_blueprint or blueprint).times)
+            self.crew.retire(old, times)
 
     async def configure(self) -> list[str]:
         """Read the settings anew and give them to the plugin; return the keys that changed, sorted.
@@ -343,55 +360,49 @@ class Supervisor:
         them; the plugin runs on with those it had.
         """
         async with self._lock:
-            blueprint, known, instance = self._read(), self.blueprint, self._instance
+            blueprint, known = self._read(), self.blueprint
             now, before = blueprint.config, known.config if known is not None else None
             changed = now.changed(before) if now is not None and before is not None else []
-            if now is None or known is None or instance is None or not changed:
+            if now is None or before is None or known is None or not self.running or not changed:
                 return changed
             # behind the calls that it has: a plugin may take them one by one
             seconds = blueprint.times.execute + blueprint.times.initialize
-            taken = await instance.configure(now.values, seconds)
+            taken = await self.crew.configure(now.values, before.values, seconds)
             if taken:
                 self.blueprint = replace(known, config=now)
         if not taken:
             await self.reload()
         return changed
 
+    def rest(self, why: str) -> bool:
+        """Stop what nobody calls until the next call; return False, and do nothing, where somebody does."""
+        if self.busy or not self.running or self.crew.in_flight or self._backlog or self.blueprint is None:
+            return False
+        self._resting = True
+        old = self.crew.swap(())
+        self._route()
+        self.since = None
+        self.condition.rest_as(PluginStatus.RESOLVED)
+        self.condition.set_health(PluginHealth.UNKNOWN)
+        self.condition.tell(EventKind.PLUGIN_UNLOADED, why=why)
+        self.crew.retire(old, self.blueprint.times)
+        return True
+
     async def stop(self, final: PluginStatus = PluginStatus.STOPPED) -> None:
-        """Shut the plugin down and end its instances; calls that wait fail."""
+        """Take no more calls, let those in flight finish, shut down and end; calls that wait fail."""
         was_loaded, self._loaded = self._loaded, False
-        if self._reviving is not None and not self._reviving.done():
-            self._reviving.cancel()
-            await asyncio.wait({self._reviving})
+        self._route()
+        await self.recovery.stop()
         async with self._lock:
             was_loaded, self._loaded = was_loaded or self._loaded, False
-            instance, self._instance = self._instance, None
-            self._generation += 1
+            self._resting = False
+            self._route()
             self.since = None
-            for task, (old, old_folder) in list(self._draining.items()):
-                task.cancel()
-                await _free(old, old_folder)
-            if instance is not None:
-                await instance.shutdown(self.blueprint.times.shutdown if self.blueprint else 5.0)
-            await _free(instance, self._folder)
-            self._folder = None
-            self._settle(LoadError(f"`{self.id}` was unloaded", code="plugin-not-loaded", plugin=self.id))
-            if self._leaving:
-                await asyncio.wait(set(self._leaving), timeout=2.0)
-            self._rest_as(final)
-            self.set_health(PluginHealth.UNKNOWN)
+            await self.crew.end(self.blueprint.times.shutdown if self.blueprint else _SHUTDOWN)
+            self._backlog.fail(
+                LoadError(f"`{self.id}` was unloaded", code="plugin-not-loaded", plugin=self.id)
+            )
+            self.condition.rest_as(final)
+            self.condition.set_health(PluginHealth.UNKNOWN)
             if was_loaded:
-                self._bus.publish(EventKind.PLUGIN_UNLOADED, self.id)
-
-    def _rest_as(self, final: PluginStatus) -> None:
-        if not allowed(self.status, final) and allowed(self.status, PluginStatus.STOPPED):
-            self.move(PluginStatus.STOPPED)
-        if allowed(self.status, final):
-            self.move(final)
-
-
-async def _free(instance: Instance | None, folder: Path | None) -> None:
-    if instance is not None:
-        await instance.close()
-    if folder is not None:
-        await clear(folder)
+                self.condition.tell(EventKind.PLUGIN_UNLOADED)

@@ -11,6 +11,7 @@ from typing import Any
 from devkit_core.errors import CallTimeout, DevKitError
 from devkit_core.running.background import Background
 from devkit_core.running.handle import PluginHandle
+from devkit_core.running.lanes import Lanes, wait_for_any
 from devkit_core.running.mapping import REPLACEMENT, WINDOW, Outcome, check_bound
 from devkit_core.workers.blocking_call import BlockingCall, CallGroup, wait
 
@@ -87,7 +88,7 @@ class ThreadCalls:
                     continue
                 if not pending:
                     return
-                self._wait(pending[0], group, timeout, more)
+                self._wait(pending, group, timeout, more)
         finally:
             for call in pending:
                 call.give_up()
@@ -106,7 +107,11 @@ class ThreadCalls:
 
     def _start(self, calls: list[BlockingCall]) -> None:
         lane = self._supervisor.lane
-        if lane is None or not lane.start(calls):
+        if isinstance(lane, Lanes):
+            for each, share in lane.shares(calls):
+                if not each.start(share):
+                    self._hand_over(share)
+        elif lane is None or not lane.start(calls):
             self._hand_over(calls)
 
     def _hand_over(self, calls: list[BlockingCall]) -> None:
@@ -119,11 +124,17 @@ class ThreadCalls:
 
         self._background.soon(submit)
 
-    def _wait(self, oldest: BlockingCall, group: CallGroup, timeout: float | None, more: float) -> None:
+    def _wait(
+        self, pending: list[BlockingCall], group: CallGroup, timeout: float | None, more: float
+    ) -> None:
         """Wait until any is answered, or the time of the oldest is over, which ends it."""
+        oldest = pending[0]
         if oldest.deadline == math.inf:
             oldest.arm(monotonic() + self._handle.seconds(timeout) + more)
-        wait(group, oldest, oldest.deadline)
+        if isinstance(self._supervisor.lane, Lanes):
+            wait_for_any(group, pending, oldest.deadline)
+        else:
+            wait(group, oldest, oldest.deadline)
         if not group.finished and not oldest.finished:
             oldest.give_up(oldest.overdue())
 
