@@ -8,6 +8,7 @@ the plugin works afterwards; nothing is left of the worker.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import types
@@ -19,7 +20,7 @@ import pytest
 from devkit_core.api import LoadRequest, WorkerLoader, WorkerSpec, hookimpl
 from devkit_core.config.places import Places
 from devkit_core.config.schema import PluginSystemConfig
-from devkit_core.errors import CallTimeout, DevKitError, LoadError
+from devkit_core.errors import CallTimeout, DevKitError, LoadError, ProtocolViolation
 from devkit_core.hooks.extensions import Extensions
 from devkit_core.manager import PluginManager
 from devkit_core.model.types import PluginHealth
@@ -165,11 +166,13 @@ async def during_a_call(stage: Stage, plugin: str, step: str, act: str) -> None:
     else:
         assert step == "answered", "a call was answered that its worker never answered"
         assert first == text
-    assert behind[1:] == ["behind 1", "behind 2"]
-    # the one right behind is taken for begun, where the worker had answered the first
-    if isinstance(behind[0], DevKitError):
-        assert step == "answered"
-        assert behind[0].code in CALL_ERRORS
+    # what a worker says behind a broken rule isn't read, so it may have begun any
+    broken = [each for each in behind if isinstance(each, ProtocolViolation)]
+    assert len(broken) in (0, len(behind))
+    if step == "answered":  # the one right behind is taken for begun
+        assert not isinstance(behind[0], DevKitError) or behind[0].code in CALL_ERRORS
+        behind[0] = "behind 0"
+    assert broken or behind == ["behind 0", "behind 1", "behind 2"]
     assert await handle.execute("after", timeout=HUNG) == "after"
     assert stage.manager.stats(plugin).calls == 5  # each counted once
 
@@ -198,7 +201,9 @@ async def when_a_call_is_cancelled(stage: Stage, plugin: str, step: str, act: st
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    assert await handle.execute("after", timeout=HUNG) == "after"
+    with contextlib.suppress(ProtocolViolation):  # where it is sent before the broken rule was read
+        assert await handle.execute("after", timeout=HUNG) == "after"
+    assert await handle.execute("on", timeout=HUNG) == "on"
 
 
 async def when_it_takes_settings(stage: Stage, plugin: str, step: str, act: str) -> None:

@@ -27,6 +27,7 @@ const write = uncurry(Buffer.prototype.utf8Write)
 const wellFormed = uncurry(String.prototype.isWellFormed)
 const push = uncurry(Array.prototype.push)
 const shift = uncurry(Array.prototype.shift)
+const unshift = uncurry(Array.prototype.unshift)
 const abort = uncurry(AbortController.prototype.abort)
 const get = uncurry(Map.prototype.get)
 const has = uncurry(Map.prototype.has)
@@ -69,7 +70,9 @@ function send (bytes, size = bytes.length) {
   }
   channel.write(from(subarray(bytes, sent, size)), () => {
     waiting = channel.writableLength > 0
-    if (ending > 0 && !waiting) exit(ending - 1)
+    if (waiting) return
+    if (ending > 0) exit(ending - 1)
+    advance()
   })
 }
 
@@ -141,10 +144,14 @@ class Context {
 }
 const abandon = Context.abort
 
-function begin ({ fn, call, text, data, cancelled }) {
+function begin (one) {
+  const { fn, call, text, data, cancelled } = one
   if (cancelled) return sendError(call, new Broken('cancelled', 'the call was cancelled'))
+  if (open.size > 0) {
+    send(encode(KIND.STARTED, 0, 0, call))
+    if (waiting) return unshift(queue, one) // a death now would leave the host without that word
+  }
   begun = call
-  if (open.size > 0) send(encode(KIND.STARTED, 0, 0, call))
   const context = new Context()
   try {
     if (fn >= plugin.functions.length) throw new Broken('function-missing', `there is no function ${fn}`)
@@ -223,12 +230,13 @@ async function stream (call, items) {
   }
 }
 
+/** Begin what can be: nothing while answers and the word of what has begun are still in our own memory. */
 function advance () {
-  while (queue.length > 0 && open.size < plugin.concurrency) begin(shift(queue))
+  while (queue.length > 0 && !waiting && open.size < plugin.concurrency) begin(shift(queue))
 }
 
 function take (call) {
-  if (queue.length > 0 || open.size >= plugin.concurrency) push(queue, call)
+  if (queue.length > 0 || waiting || open.size >= plugin.concurrency) push(queue, call)
   else begin(call)
 }
 
