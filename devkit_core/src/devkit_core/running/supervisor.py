@@ -222,6 +222,9 @@ class Supervisor:
 
     def circuit_changed(self) -> None:
         """Take calls, or fail them, as the circuit is now; called by the recovery."""
+        if self.recovery.is_open and not self.running:
+            self.condition.set_health(PluginHealth.UNHEALTHY, self.error.message if self.error else None)
+            self.condition.rest_as(PluginStatus.ERROR)
         self._route()
 
     def fail_waiting(self, error: DevKitError) -> None:
