@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import mmap
 from collections.abc import Callable
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from . import frames
+from .cancelling import watch
 from .frames import Frame, Reader, Wire, encode
 from .inputs import Incoming
 from .program import Broken, Program
@@ -89,8 +91,7 @@ class _Host(asyncio.BufferedProtocol):
                 first, number, *data = self.parts.pop(call)
                 self.begin(call, int.from_bytes(number, "big"), b"".join(data), first[0])
         elif kind == frames.CANCEL:
-            if task := self.tasks.get(call):
-                task.cancel()
+            self.cancel(call)
         elif kind == frames.CREDIT:
             if call in self.credit:
                 self.credit[call] += int.from_bytes(payload, "big")
@@ -168,6 +169,16 @@ class _Host(asyncio.BufferedProtocol):
         async with self.more:
             self.more.notify_all()
 
+    def cancel(self, call: int) -> None:
+        """Cancel a call, once, wherever it waits."""
+        if (task := self.tasks.get(call)) and not task.cancelling():
+            task.cancel()
+
+    def runs(self, call: int, frame: FrameType) -> bool:
+        """Say whether the code that runs now, and keeps the loop from reading, is that call's."""
+        task = self.tasks.get(call)
+        return task is not None and asyncio.current_task() is task
+
     async def lifecycle(self, function: Callable[[], Any] | None) -> None:
         try:
             answer = function() if function else None
@@ -194,6 +205,7 @@ def serve(wire: Wire, program: Program, path: str, page: mmap.mmap) -> None:
     async def main() -> None:
         wire.sock.setblocking(False)
         host = _Host(program, path, page)
+        watch(page, host.runs, host.cancel)
         await asyncio.get_running_loop().create_connection(lambda: host, sock=wire.sock)
         await host.ended
 

@@ -14,12 +14,24 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from . import frames
+from .cancelling import Cancelled
 from .hosting import Host, HostError
 
 if TYPE_CHECKING:
     from .log_handler import LogHandler
 
-__all__ = ["HostError", "LogHandler", "call", "config", "event", "host", "log", "progress", "store"]
+__all__ = [
+    "Cancelled",
+    "HostError",
+    "LogHandler",
+    "call",
+    "config",
+    "event",
+    "host",
+    "log",
+    "progress",
+    "store",
+]
 
 _host: Host | None = None
 _early: list[tuple[int, dict[str, Any]]] = []  # what was told while the plugin's file was read

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+from .cancelling import Cancelled
 from .inputs import Incoming, annotation, piecewise, streamed
 
 if TYPE_CHECKING:
@@ -366,6 +367,8 @@ def failure(error: BaseException, path: str) -> dict[str, Any]:
             "traceback": error.traceback,
             "kind": "SystemExit" if error.traceback else "",
         }
+    if isinstance(error, Cancelled):
+        return {"code": "cancelled", "message": str(error)}
     if isinstance(error, MemoryError):
         used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
         message = f"the plugin got no more memory, with {used} MiB in use at most"

@@ -8,9 +8,11 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from struct import Struct
+from types import FrameType
 from typing import Any
 
 from . import frames
+from .cancelling import watch
 from .frames import Frame, Gone, Reader, Wire, encode, split
 from .inputs import Incoming
 from .memory import LEAST, Memory
@@ -27,7 +29,7 @@ def hello(program: Program) -> bytes:
         "protocol": 1,
         "language": "python",
         "version": ".".join(map(str, sys.version_info[:3])),
-        "features": ["chunk", "credit", "started", "page", "memfd", *program.features],
+        "features": ["chunk", "credit", "started", "page", "memfd", "interrupt", *program.features],
         "functions": program.names,
         "concurrency": 64 if program.concurrent else 1,
         "inputs": program.inputs,
@@ -254,6 +256,15 @@ class _Serial:
             raise Broken("cancelled", "the call was cancelled")
 
 
+def _running(call: int, frame: FrameType | None) -> bool:
+    """Say whether a frame is below that call's."""
+    while frame is not None:
+        if frame.f_code is _Serial.call.__code__:
+            return bool(frame.f_locals["call"] == call)
+        frame = frame.f_back
+    return False
+
+
 def _finish(awaitable: Any) -> Any:
     """Run an awaitable that a plain function returned."""
     import asyncio
@@ -268,7 +279,7 @@ def serve(wire: Wire, program: Program, path: str, page: mmap.mmap) -> None:
     """Serve until the host says shutdown or closes the channel.
 
     `page` is shared with the host: the id of the call that is begun stands there, as a u32, so that a
-    death shows which calls had begun.
+    death shows which calls had begun. Behind it stands the one that the host has cancelled.
     """
     wire.send(hello(program))
     try:
@@ -282,6 +293,8 @@ def serve(wire: Wire, program: Program, path: str, page: mmap.mmap) -> None:
 
             concurrent.serve(wire, program, path, page)
         else:
-            _Serial(wire, program, path, page).run()
+            serial = _Serial(wire, program, path, page)
+            watch(page, _running, serial.cancelled.add)
+            serial.run()
     except (Gone, _Stop):
         return

@@ -16,6 +16,7 @@ class Grace:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._head = (0, 0.0)  # the oldest unanswered call, and since when it is that
+        self._turn = 0
 
     def is_over(self, now: float) -> bool:
         """Say whether a cancelled call did not stop in time; called from the sweep of deadlines.
@@ -36,3 +37,13 @@ class Grace:
             if now - max(since, self._head[1] if serial else 0.0) > GRACE:
                 return True
         return False
+
+    def next(self) -> int:
+        """Return the id of a cancelled call that may be running, of several each in its turn, or 0."""
+        waiting = self._connection.abandoned
+        if not waiting:
+            return 0
+        if self._connection.concurrency == 1:
+            return self._head[0] if self._head[0] in waiting else 0
+        self._turn += 1
+        return list(waiting)[self._turn % len(waiting)]

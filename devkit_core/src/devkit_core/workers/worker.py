@@ -307,7 +307,15 @@ class Worker:
             self._log("stderr", f"[ended: a cancelled call did not stop within {GRACE:g} s]")
             self.end(overrun(self.plugin, GRACE))
             return False
+        if number := self._grace.next():
+            self._interrupt(number)
         return self._channel.busy
+
+    def _interrupt(self, number: int) -> None:
+        """Make the plugin's code stop, where a cancelled call is what it runs now; each sweep tries again."""
+        if self._page and self.process and self.hello and "interrupt" in self.hello.features:
+            self._page[4:8] = number.to_bytes(4, "little")
+            self.process.interrupt()
 
     async def drain(self, seconds: float) -> None:
         """Wait until no call is in flight, at most this long."""
