@@ -11,8 +11,9 @@ TARGET = Path(__file__).parent.parent / "sdk" / "vectors" / "frames.json"
 
 KINDS = {
     "HELLO": 1, "WELCOME": 2, "INITIALIZE": 3, "CALL": 4, "RESULT": 5, "ERROR": 6, "CANCEL": 7, "PING": 8,
-    "PONG": 9, "SHUTDOWN": 10, "CHUNK": 11, "CREDIT": 12, "STARTED": 13, "CONFIGURE": 14, "HOST_CALL": 15,
-    "HOST_RESULT": 16, "HOST_ERROR": 17, "HOST_CANCEL": 18, "LOG": 19, "EVENT": 20, "PROGRESS": 21,
+    "PONG": 9, "SHUTDOWN": 10, "CHUNK": 11, "CREDIT": 12, "STARTED": 13, "CONFIGURE": 14,
+    "HOST_CALL": 15, "HOST_RESULT": 16, "HOST_ERROR": 17, "HOST_CANCEL": 18, "LOG": 19, "EVENT": 20,
+    "PROGRESS": 21, "INPUT": 22,
 }  # fmt: skip
 TEXT, END, META, ITEM, STREAM = 1, 2, 4, 8, 16
 
@@ -56,6 +57,12 @@ FRAMES = [
     ("a line for the log", "LOG", 0, 0, 6, b'{"level":"warning","message":"slow","fields":{"seconds":2.5}}'),
     ("an event", "EVENT", 0, 0, 6, b'{"name":"indexed","data":{"files":12}}'),
     ("progress", "PROGRESS", 0, 0, 6, b'{"done":3,"total":12,"message":"reading"}'),
+    ("a CALL whose input follows in pieces", "CALL", TEXT | END, 3, 9, b""),
+    ("the first part of a piece", "INPUT", TEXT, 0, 9, b"first "),
+    ("its last part", "INPUT", TEXT | ITEM, 0, 9, b"last"),
+    ("an empty piece", "INPUT", TEXT | ITEM, 0, 9, b""),
+    ("the end of an input", "INPUT", END, 0, 9, b""),
+    ("CREDIT for a piece of 10 bytes", "CREDIT", 0, 0, 9, struct.pack(">I", 10 + 256)),
     ("progress without a total", "PROGRESS", 0, 0, 6, b'{"done":3,"total":null,"message":""}'),
 ]  # fmt: skip
 
@@ -138,6 +145,8 @@ def vectors() -> dict[str, object]:
         },
         {"name": "progress below 0", "bytes": frame(21, 0, 0, 0, b'{"done":-1}').hex()},
         {"name": "progress that is no number", "bytes": frame(21, 0, 0, 0, b'{"done":NaN}').hex()},
+        {"name": "a credit that isn't four bytes", "bytes": frame(12, 0, 0, 1, b"\0\0\1").hex()},
+        {"name": "a piece of an input, which only hosts send", "bytes": frame(22, 8, 0, 1, b"").hex()},
         {"name": "an answer of the host's kind", "bytes": frame(16, 3, 0, 7, b"").hex()},
     ]
     skipped = [{"name": "an unknown kind from 128 on", "bytes": frame(200, 0, 0, 1, b"whatever").hex()}]

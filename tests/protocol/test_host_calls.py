@@ -13,6 +13,7 @@ from devkit_core.protocol.host_calls import (
     CALLS,
     FEATURES,
     Abandoned,
+    CreditGiven,
     HostCall,
     HostRequests,
     LogSaid,
@@ -65,6 +66,9 @@ def test_the_vectors_are_read():
         if Kind[vector["kind"]] in host.kinds:
             payload = bytes.fromhex(vector["payload"])
             host.frame(Kind[vector["kind"]], vector["flags"], vector["call"], payload)
+    assert host.credits() == {6: 65536, 9: 266}
+    assert host.credits() == {}
+    assert said.pop(0) == CreditGiven()
     assert said == [
         HostCall(1, "store.get", 6, {"key": "seen"}, b"", True),
         HostCall(2, "store.set", 0, {"key": "a"}, b"[1]", True),
@@ -115,6 +119,18 @@ def test_what_comes_too_fast_is_left_out_and_counted():
     assert said[-1] == NamedEvent("a", {}, left_out=83)
 
 
+def test_credits_are_told_once_until_they_are_taken():
+    host, said = requests()
+    for number in (1, 2, 1):
+        host.frame(Kind.CREDIT, 0, number, (300).to_bytes(4, "big"))
+    assert said == [CreditGiven()]
+    assert host.credits() == {1: 600, 2: 300}
+    for number in range(4096):
+        host.frame(Kind.CREDIT, 0, number, (1).to_bytes(4, "big"))
+    with pytest.raises(FrameError):
+        host.frame(Kind.CREDIT, 0, 5000, (1).to_bytes(4, "big"))
+
+
 def test_small_messages_are_bounded_too():
     host, said = requests()
     for _ in range(10_000):
@@ -135,7 +151,7 @@ def test_answers_are_cut_into_frames(data, text):
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from([15, 18, 19, 20, 21]),
+            st.sampled_from([12, 15, 18, 19, 20, 21]),
             st.integers(0, 63),
             st.integers(0, 70),
             st.binary(max_size=64) | st.just(call()) | st.just(b'{"done":1,"message":"","name":"a"}'),

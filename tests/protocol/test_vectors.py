@@ -138,7 +138,7 @@ zygote = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(zygote)
 zygote.package()
 for name in {names!r}:
-    zygote.part(name)
+    importlib.import_module("_devkit_child." + name)
 known = sys.stdlib_module_names | {{"_devkit_child"}}
 strays = [m for m in sys.modules if m.split(".")[0] not in known]
 assert strays == ["__main__"], strays

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import inspect
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, overload
@@ -17,7 +18,7 @@ from devkit_core.loading.source import Source
 from devkit_core.manager import ScanReport
 from devkit_core.model.plugin_config import PluginConfig
 from devkit_core.model.types import Discovered, PluginHealth, PluginInfo
-from devkit_core.running.background import Background
+from devkit_core.running.background import Background, in_thread
 from devkit_core.running.handle import PluginHandle as AsyncHandle
 from devkit_core.running.mapping import IN_FLIGHT, Outcome
 from devkit_core.running.thread_calls import ThreadCalls
@@ -293,6 +294,15 @@ class PluginManager:
     ) -> Iterator[Outcome]:
         """Run a loaded plugin over many inputs; see PluginHandle.map."""
         return self._loaded(plugin).map(inputs, ordered=ordered, timeout=timeout, in_flight=in_flight)
+
+    def expose(self, name: str, function: Callable[[Any], Any], *, permission: str | None = None) -> None:
+        """Let plugins call a function of this program's, those that have `permission` where one is given.
+
+        It takes a value and returns one, JSON or bytes. Each call runs in a thread of its own, so that it may
+        wait, and use this manager; an `async` function runs in the manager's event loop.
+        """
+        given = function if inspect.iscoroutinefunction(function) else in_thread(function)
+        self._background.call(self._manager.expose, name, given, permission=permission)
 
     # -- what happened
 

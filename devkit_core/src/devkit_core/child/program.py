@@ -106,7 +106,6 @@ class Program:
         self.names[name] = len(self.functions)
         self.functions.append(function)
 
-
     def take_pieces(self, name: str) -> None:
         """Offer a function once more, for an input that follows its call piece by piece."""
         function = self.functions[self.names[name]]
@@ -162,7 +161,7 @@ def module(path: str, code: CodeType, names: list[str]) -> Program:
     program.shutdown = _optional(plugin, "shutdown")
     every = [*functions, program.initialize, program.configure, program.shutdown]
     program.concurrent = any(_flags(f) & _ASYNC for f in every if f is not None)
-    if wish is not None:
+    if wish is not None and functions[0] is not None:
         program.functions[0] = piecewise(functions[0], wish, _decoded)
         if program.concurrent == wish.by_loop:
             program.take_pieces("execute")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from devkit_core.cli.rights import rights_of
 from devkit_core.cli.session import Session
 from devkit_core.errors import DevKitError
+from devkit_core.events.bus import EventKind, PluginEvent
 from devkit_core.events.logs import LogLine
 from devkit_core.manager import PluginManager
 
-__all__ = ["as_data", "prepare", "tell_withheld"]
+__all__ = ["as_data", "prepare", "progress_shown", "tell_withheld"]
 
 
 def as_data(value: str | bytes | DevKitError) -> dict[str, Any]:
@@ -31,9 +35,34 @@ def prepare(session: Session, manager: PluginManager) -> None:
         if line.stream == "note":
             session.output.say(f"{line.plugin}: {line.text}", look="dim")
         else:
-            session.output.detail(f"{line.plugin} {line.stream}: {line.text}")
+            session.output.detail(f"{line.plugin} {line.level or line.stream}: {line.text}")
 
     manager.logs.follow(show)
+
+
+@contextlib.contextmanager
+def progress_shown(session: Session, manager: PluginManager, plugin: str) -> Iterator[Callable[[], None]]:
+    """Show on one line of a terminal how far the plugin says it is; what is yielded takes the line away."""
+    output = session.output
+    if sys.stderr is None or not sys.stderr.isatty() or not output.talks:
+        yield lambda: None
+        return
+
+    def show(event: PluginEvent) -> None:
+        output.redraw(_progress(event.data))
+
+    stop = manager.listen(show, plugins=[plugin], kinds=[EventKind.PLUGIN_PROGRESS])
+    try:
+        yield lambda: output.redraw("")
+    finally:
+        stop()
+        output.redraw("")
+
+
+def _progress(data: Mapping[str, Any]) -> str:
+    done, total, message = data["done"], data["total"], data["message"]
+    text = f"{min(100, 100 * done / total):.0f} %" if total else f"{done:,.0f}"
+    return f"{text} {message}".rstrip()
 
 
 def tell_withheld(session: Session, manager: PluginManager, plugin: str) -> None:

@@ -81,7 +81,7 @@ class Logs:
         return write
 
     def messages(self, plugin: str) -> Callable[[str, str, Mapping[str, Any]], None]:
-        """Return what takes one plugin's messages: level, text and fields; `logging` has them at that level."""
+        """Return what takes one plugin's messages: level, text and fields; `logging` has that level too."""
         take = self._taker(plugin)
 
         def write(level: str, text: str, fields: Mapping[str, Any]) -> None:

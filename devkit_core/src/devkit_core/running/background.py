@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import CancelledError, Future
 from typing import Any, TypeVar
 
 from devkit_core.errors import LoadError, UsageError
 
-__all__ = ["Background"]
+__all__ = ["Background", "in_thread"]
 
 T = TypeVar("T")
 
@@ -116,6 +116,24 @@ class Background:
             if not self.loop.is_closed():
                 self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join()
+
+
+def in_thread(function: Callable[[Any], T]) -> Callable[[Any], Awaitable[T]]:
+    """Return a function that runs another one in a thread of its own, where it may wait."""
+
+    async def run(value: Any) -> T:
+        done: Future[T] = Future()
+
+        def work() -> None:
+            try:
+                done.set_result(function(value))
+            except BaseException as error:  # noqa: BLE001 - it is raised where the thread is waited for
+                done.set_exception(error)
+
+        threading.Thread(target=work, daemon=True).start()
+        return await asyncio.wrap_future(done)
+
+    return run
 
 
 def _closed() -> LoadError:

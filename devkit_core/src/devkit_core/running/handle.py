@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from _thread import get_ident
 from asyncio import get_running_loop
@@ -23,7 +24,7 @@ from devkit_core.model.limits import how_to_raise
 from devkit_core.model.types import PluginInfo
 from devkit_core.protocol.memory import LEAST
 from devkit_core.running import functions
-from devkit_core.running.feeding import Pieces, collect, fed, gives_pieces, number_for
+from devkit_core.running.feeding import Pieces, collect, fed, gives_pieces, takes_pieces
 from devkit_core.running.mapping import IN_FLIGHT, Outcome, map_calls
 from devkit_core.running.supervisor import Supervisor
 from devkit_core.workers.feeding import FedCall
@@ -92,18 +93,19 @@ class PluginHandle:
     @property
     def takes_pieces(self) -> bool:
         """Whether `execute` reads an input in pieces, as it comes."""
-        return self._wrapped is None and number_for(self._supervisor) is not None
+        return self._wrapped is None and takes_pieces(self._supervisor)
 
     @property
     def has_middleware(self) -> bool:
         """Whether calls have to go through extensions' middleware, in the event loop."""
         return self._wrapped is not None
 
-    async def execute(self, input: str | bytes = "", timeout: float | None = None) -> str | bytes:
+    async def execute(self, input: str | bytes | Pieces = "", timeout: float | None = None) -> str | bytes:
         """Run the plugin's `execute` and return what it returned, text as `str`, anything else as `bytes`.
 
-        A generator's items come joined. `timeout` is in seconds; without one the manifest's stands, or
-        else `execution_timeout`. Raises ExecutionError: PluginRaised, CallTimeout, WorkerCrashed, ….
+        An iterator is an input in pieces, as for `stream`; a generator's items come joined. `timeout` is in
+        seconds; without one the manifest's stands, or else `execution_timeout`. Raises ExecutionError:
+        PluginRaised, CallTimeout, WorkerCrashed, ….
         """
         if type(input) is str:
             if len(input) >= LEAST and input.isascii() and self._supervisor.pid is not None:
@@ -232,11 +234,11 @@ class PluginHandle:
         if get_running_loop() is not self._loop:
             raise self._elsewhere()
         if gives_pieces(input):
-            number = number_for(self._supervisor)
-            if number is not None and self._wrapped is None:
+            if self.takes_pieces:
                 left = self.seconds(timeout)
-                call = FedCall(self.id, number, b"", True, left, self._loop, self._supervisor.tally)
-                async with aclosing(fed(call, input, self.encode, self._supervisor.submit)) as items:
+                fed_call = FedCall(self.id, 0, b"", True, left, self._loop, self._supervisor.tally)
+                submit = self._supervisor.submit
+                async with contextlib.aclosing(fed(fed_call, input, self.encode, submit)) as items:
                     async for each in items:
                         yield each
                 return

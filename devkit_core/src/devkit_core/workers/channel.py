@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import cast
 
@@ -32,6 +32,7 @@ class Channel(asyncio.BufferedProtocol):
         self._sock: socket.socket | None = None
         self.guard = contextlib.nullcontext()
         self.connection = Connection(self._write, self._violation, control, limit)
+        self.inputs: Mapping[int, int] = {}  # functions that take pieces, and their numbers for that
         self._submit = self.connection.submit
         self._give_up = self._abandon  # bound once, not for every call
         self.get_buffer = self.connection.get_buffer  # type: ignore[method-assign]
@@ -72,7 +73,9 @@ class Channel(asyncio.BufferedProtocol):
         """Send a call; its answer, or error, is set on it."""
         call.abandon = self._give_up
         if call.streams:
-            cast("StreamingCall", call).carried(self.connection.credit, self.reply)
+            cast("StreamingCall", call).carried(self.connection.credit, self.reply, self.inputs)
+            if call.ended:
+                return
         self._submit(call)
 
     def send(self, frame: bytes) -> None:

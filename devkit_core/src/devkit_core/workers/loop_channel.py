@@ -8,7 +8,7 @@ import select
 import socket
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import monotonic
 
 from devkit_core.protocol.connection import Connection, Waiting
@@ -52,6 +52,7 @@ class LoopChannel:
         self._lost = lost
         self._watch = watch
         self._sock: socket.socket | None = None
+        self.inputs: Mapping[int, int] = {}  # functions that take pieces, and their numbers for that
         self._hangup = select.epoll()
         self._poll = select.poll()
         self._leader: Waiter | None = None
@@ -100,7 +101,9 @@ class LoopChannel:
         """Send a call; its answer, or error, is set on it."""
         call.abandon = self._abandon
         if isinstance(call, StreamingCall):
-            call.carried(self._credit, self.reply)
+            call.carried(self._credit, self.reply, self.inputs)
+            if call.ended:
+                return
         with self.guard:
             carried = self._carried[call] = Carried(call, self._loop, self._forget)
             self.connection.submit(carried)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -228,10 +228,11 @@ class StreamingCall(PendingCall):
         self._credit: Callable[[int, int], None] | None = None
         self.notify = self._wake.set
 
-    def carried(self, credit: Callable[[int, int], None], write: Callable[[bytes], None]) -> None:
-        """Learn how to give the plugin credit, by call id and bytes, and how to send it more frames."""
+    def carried(
+        self, credit: Callable[[int, int], None], write: Callable[[bytes], None], inputs: Mapping[int, int]
+    ) -> None:
+        """Learn from the channel how to give credit, by call id and bytes; the rest is for a `FedCall`."""
         self._credit = credit
-        self.write = write
 
     def item(self, data: bytes, text: bool) -> None:
         """Take one item."""

@@ -89,6 +89,7 @@ class Worker:
         self._usage = usage
         self._services = services
         self._host_calls: HostCalls | None = None
+        self.inputs: Mapping[int, int] = {}
         self._over: DevKitError | None = None  # the limit that it was ended for
         self._closing = False
         self._grace = Grace(self._channel.connection)
@@ -122,6 +123,7 @@ class Worker:
         self._channel.connection.concurrency = self.hello.concurrency
         if self._services is not None:
             self._host_calls = HostCalls(self.plugin, self._services, self._channel, features, self._limit)
+            self.inputs = self._channel.inputs = self.hello.inputs
         if "memfd" in features and self._page is not None:
             self._channel.connection.share(memoryview(self._page))
         self._channel.send(welcome(features, self._limit))
@@ -173,11 +175,6 @@ class Worker:
     def takes_config(self) -> bool:
         """Whether the plugin is given settings when it is initialized."""
         return self.hello is not None and "config" in self.hello.features
-
-    @property
-    def inputs(self) -> Mapping[int, int]:
-        """The functions that take their input in pieces, with the numbers they have then."""
-        return self.hello.inputs if self.hello is not None and self._host_calls is not None else {}
 
     async def initialize(self, seconds: float, config: Mapping[str, Any] | None = None) -> None:
         """Run the plugin's initialize, with its settings where it takes them; raises InitializeFailed."""

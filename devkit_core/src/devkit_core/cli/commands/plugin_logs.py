@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -75,5 +76,7 @@ async def _follow(session: Session, plugin: str) -> None:
 
 def log_line(line: Mapping[str, Any]) -> str | Styled:
     """Return a line of output as a human reads it."""
-    text = f"{clock(line['time'])} {line['stream']}  {line['text']}"
-    return Styled(text, "warn") if line["stream"] == "stderr" else text
+    source = line.get("level") or line["stream"]
+    fields = " ".join(f"{key}={json.dumps(value)}" for key, value in line.get("fields", {}).items())
+    text = f"{clock(line['time'])} {source}  {line['text']}{'  ' if fields else ''}{fields}"
+    return Styled(text, "warn") if source in ("stderr", "warning", "error") else text

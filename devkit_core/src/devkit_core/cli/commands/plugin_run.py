@@ -14,7 +14,7 @@ import click
 
 from devkit_core.catalog.plugin_settings import given_texts
 from devkit_core.cli import eventloop
-from devkit_core.cli.calling import as_data, prepare, tell_withheld
+from devkit_core.cli.calling import as_data, prepare, progress_shown, tell_withheld
 from devkit_core.cli.errors import render
 from devkit_core.cli.exit_codes import Exit
 from devkit_core.cli.grammar import command, pass_session
@@ -185,14 +185,17 @@ async def _run_one(session: Session, manager: PluginManager, plugin: str, call: 
         tell_withheld(session, manager, plugin)
         if output.format == "table":
             ended = True
-            async for item in _items(manager, plugin, call):
-                data = _bytes(item)
-                output.answer(data)
-                ended = data.endswith(b"\n") if data else ended
+            with progress_shown(session, manager, plugin) as clear:
+                async for item in _items(manager, plugin, call):
+                    data = _bytes(item)
+                    clear()
+                    output.answer(data)
+                    ended = data.endswith(b"\n") if data else ended
             if not ended and sys.stdout is not None and sys.stdout.isatty():
                 output.raw(b"\n")
             return
-        value = await _execute(manager, plugin, call)
+        with progress_shown(session, manager, plugin):
+            value = await _execute(manager, plugin, call)
         output.data("plugin-run/1", {"id": found.id, **as_data(value)}, lambda: [])
 
 
