@@ -157,10 +157,11 @@ class Roster:
             raise failed[plugin]
 
     def rest(self, plugin: str) -> None:
-        """Stop an idle plugin until its next call, unless a loaded one needs it."""
+        """Stop an idle plugin until its next call, unless a loaded one needs it, or one that starts may."""
         supervisor = self._supervisors[plugin]
         idle = supervisor.blueprint.upkeep.idle if supervisor.blueprint else 0.0
-        if not self._registry.dependents(plugin) and supervisor.rest(f"idle for {idle:g} s"):
+        held = self._starting or self._registry.dependents(plugin)
+        if not held and supervisor.rest(f"idle for {idle:g} s"):
             self._registry.remove_loaded(plugin)
 
     async def _start(self, plugin: str, needs: Sequence[Need], *, asked: bool = True) -> None:
