@@ -1,4 +1,4 @@
-"""Measures native plugins: a bare C call through cffi, the same plugin trusted, and in a worker.
+"""Measures native plugins: a bare C call by cffi, text in and out, the same plugin trusted, and in a worker.
 
 `python benchmarks/native.py`; needs gcc. Figures are microseconds a call, the least and the median of the
 rounds. Nothing here judges a time.
@@ -13,15 +13,19 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from devkit_core.api import PendingCall
 from devkit_core.config.places import Places
 from devkit_core.config.schema import PluginSystemConfig
 from devkit_core.manager import PluginManager
+from devkit_loader_native.interface import ffi
 
 ROUNDS, CALLS = 9, 10_000
 TEXT = "x" * 100
 SOURCE = """
+#include <stdlib.h>
+#include <string.h>
 typedef struct {
     const char *(*id)(void), *(*name)(void), *(*version)(void);
     int (*initialize)(void);
@@ -31,7 +35,8 @@ typedef struct {
 static const char *id(void) { return "bench"; }
 static const char *version(void) { return "1.0.0"; }
 static int nothing(void) { return 0; }
-static char *execute(const char *input) { return (char *)"a hundred letters"; }
+static char *execute(const char *input) { return strdup(input); }
+void free_string(char *text) { free(text); }
 PluginInterface *create_plugin(void)
 {
     static PluginInterface table = { id, id, version, nothing, execute, nothing };
@@ -48,45 +53,59 @@ entry_point = "plugin.so"
 """
 
 
-def show(name: str, rounds: list[float]) -> None:
-    print(f"{name:40} {min(rounds):8.2f} {statistics.median(rounds):8.2f}")
+Rounds = dict[str, list[float]]
 
 
-def inline(call: Callable[[], object]) -> list[float]:
-    """Time a call that doesn't wait."""
-    rounds = []
-    for _ in range(ROUNDS):
-        began = time.perf_counter()
-        for _ in range(CALLS):
-            call()
-        rounds.append((time.perf_counter() - began) / CALLS * 1e6)
-    return rounds
+def inline(call: Callable[[], object], calls: int) -> float:
+    """Return the µs of a call that doesn't wait."""
+    began = time.perf_counter()
+    for _ in range(calls):
+        call()
+    return (time.perf_counter() - began) / calls * 1e6
 
 
-async def measure(root: Path, folder: Path, *, trusted: bool) -> None:
-    config = PluginSystemConfig(trusted_plugins=(str(folder),) if trusted else ())
+async def measure(root: Path, folder: Path, quick: bool) -> Rounds:
+    """Return the rounds of each figure, taken in turns."""
+    found: Rounds = {}
+    rounds, calls = (1, 100) if quick else (ROUNDS, CALLS)
     places = Places.under(root / "home", project=root)
-    async with PluginManager(config, places=places, control=False) as manager:
-        handle = await manager.load("bench")
-        if trusted:
-            instance = handle._supervisor._instance
-            execute, data = instance._library._table.execute, TEXT.encode()
-            loop = asyncio.get_running_loop()
-            show("bare C call through cffi", inline(lambda: execute(data)))
-            show(
-                "trusted: make a call and submit it",
-                inline(lambda: instance.submit(PendingCall("bench", 0, data, True, 300.0, loop))),
-            )
-        rounds = []
-        for _ in range(ROUNDS):
-            began = time.perf_counter()
-            for _ in range(CALLS // 5):
-                await handle.execute(TEXT)
-            rounds.append((time.perf_counter() - began) / (CALLS // 5) * 1e6)
-        show(f"{'trusted' if trusted else 'worker'}: await handle.execute", rounds)
+    trusting = PluginSystemConfig(trusted_plugins=(str(folder),))
+    async with (
+        PluginManager(trusting, places=places, control=False) as near,
+        PluginManager(PluginSystemConfig(), places=places, control=False) as far,
+    ):
+        trusted, worker = await near.load("bench"), await far.load("bench")
+        blueprint: Any = trusted.supervisor.blueprint
+        scratch = root / "scratch"
+        scratch.mkdir()
+        instance = await blueprint.loader.start(blueprint.request(scratch, lambda why, calls: None))
+        library, data = instance._library, TEXT.encode()
+        execute, free = library._table.execute, library._free
+        loop = asyncio.get_running_loop()
+
+        def bare() -> str:
+            answer = execute(TEXT.encode())
+            text = str(ffi.string(answer), "utf-8")
+            free(answer)
+            return text
+
+        def submit() -> None:
+            instance.submit(PendingCall("bench", 0, data, True, 300.0, loop))
+
+        for _ in range(rounds):
+            found.setdefault("bare C call through cffi", []).append(inline(bare, calls))
+            found.setdefault("trusted: make a call and submit it", []).append(inline(submit, calls))
+            for name, handle in (("trusted", trusted), ("worker", worker)):
+                began = time.perf_counter()
+                for _ in range(calls // 5):
+                    await handle.execute(TEXT)
+                took = (time.perf_counter() - began) / (calls // 5) * 1e6
+                found.setdefault(f"{name}: await handle.execute", []).append(took)
+    return found
 
 
-def main() -> None:
+def rows(quick: bool = False) -> Rounds:
+    """Build the plugin, and return µs a call of each round, by what was called; needs gcc."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         root = Path(name)
         folder = root / "plugins" / "bench"
@@ -95,9 +114,14 @@ def main() -> None:
         (root / "plugin.c").write_text(SOURCE)
         library = folder / "plugin.so"
         subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", library, root / "plugin.c"], check=True)
-        print(f"{'µs a call':40} {'least':>8} {'median':>8}")
-        for trusted in (True, False):
-            asyncio.run(measure(root, folder, trusted=trusted))
+        return asyncio.run(measure(root, folder, quick))
+
+
+def main() -> None:
+    """Measure and print."""
+    print(f"{'µs a call':40} {'least':>8} {'median':>8}")
+    for name, rounds in rows().items():
+        print(f"{name:40} {min(rounds):8.2f} {statistics.median(rounds):8.2f}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from time import monotonic
 from typing import Any
@@ -97,7 +96,7 @@ class TrustedInstance(Instance):
                     f"the result has {len(data):,} bytes; the limit is {self._limit:,}", plugin=self._plugin
                 )
             )
-        elif call.deadline != math.inf and monotonic() > call.deadline:
+        elif monotonic() > call.deadline:
             call.set_exception(
                 CallTimeout(
                     f"`{self._plugin}` answered too late",

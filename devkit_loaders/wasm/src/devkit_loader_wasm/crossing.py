@@ -32,7 +32,7 @@ typedef struct { uint8_t kind; union { uint32_t u32; uint64_t u64; uint64_t room
 typedef struct { uint64_t store; size_t number; } instance;
 typedef struct { uint8_t kind; uint64_t of[3]; } item;
 typedef struct {
-    value given[2], answer[1]; void *trap[1], *error[1]; instance made[1]; item memory[1];
+    value given[2], answer[1]; uintptr_t failed[2]; instance made[1]; item memory[1];
 } room;
 void *wasmtime_instance_pre_instantiate(const void *, void *, instance *, void **);
 bool wasmtime_instance_export_get(void *, const instance *, const char *, size_t, item *);
@@ -47,6 +47,7 @@ size_t wasmtime_memory_data_size(void *, const void *);
 """
 _NEVER = 1 << 40  # ticks
 _FIRST = 2  # ticks until a call yields first, so that an event loop is held up for this long at most
+_SLICE = 1  # ticks until it yields again
 
 
 class OutOfBounds(Exception):
@@ -87,7 +88,9 @@ class _Library:
         self.ffi = FFI()
         self.ffi.cdef(_DECLARATIONS)
         self.library: Any = self.ffi.dlopen(_ffi.dll._name)
-        self.pointer, self.room, self.item = map(self.ffi.typeof, ("void *", "room *", "item *"))
+        self.pointer, self.pointers, self.room, self.item = map(
+            self.ffi.typeof, ("void *", "void **", "room *", "item *")
+        )
 
     def address(self, held: Any) -> Any:
         """Return a pointer of wasmtime's own classes as one of this interface."""
@@ -138,14 +141,16 @@ class FastCalls:
         self.given, self.answer = room.given, room.answer
         self.arguments = self.given[0].of, self.given[1].of
         self._result = self.answer[0].of
-        self._trap, self._error = self.failures = room.trap, room.error
+        self._failed = room.failed  # a trap and an error, where there is one
+        self.failures = tuple(opened.ffi.cast(opened.pointers, self._failed + number) for number in range(2))
         library = self.library
         self._guard = self._instantiate(linked, module)
         self.begin = functools.partial(library.wasmtime_func_call_async, context)
         self._poll = library.wasmtime_call_future_poll
         self._delete = library.wasmtime_call_future_delete
         self._allow = functools.partial(library.wasmtime_context_set_epoch_deadline, context, _FIRST)
-        library.wasmtime_context_epoch_deadline_async_yield_and_update(context, SLICE)
+        self._allow()
+        library.wasmtime_context_epoch_deadline_async_yield_and_update(context, _SLICE)
         self._size = -1
         self._view: Any = None
         if module.exports.get("memory") == "memory":
@@ -161,10 +166,11 @@ class FastCalls:
             guard = self._halt.guard(self._store)
         else:
             self.library.wasmtime_context_set_epoch_deadline(self.context, _NEVER)
-        self._error[0] = self.library.wasmtime_instance_pre_instantiate(
-            _library().address(linked.ptr()), self.context, self._made, self._trap
+        trap, error = self.failures
+        error[0] = self.library.wasmtime_instance_pre_instantiate(
+            _library().address(linked.ptr()), self.context, self._made, trap
         )
-        if self._trap[0] or self._error[0]:
+        if self._failed[0] or self._failed[1]:
             raise self._raised()
         return guard
 
@@ -189,20 +195,38 @@ class FastCalls:
     def function(self, name: str, signature: Signature) -> _FastFunction:
         return _FastFunction(self, name.encode(), signature)
 
-    def attempt(self, function: _FastFunction, first: int, second: int) -> int | Generator[None, None, int]:
-        """Call a function of two parameters: return its result, or the steps to it that are left."""
+    def exchange(
+        self, function: _FastFunction, at: int, data: bytes, limit: int
+    ) -> bytes | int | Generator[None, None, int]:
+        """Write an input there, call a function with its place and size, and return the answer.
+
+        Where the packed answer says that it is longer than the limit, that is returned; and where the code
+        isn't done within two slices of time, the steps to the packed answer that are left. This is all in
+        one, as it is most of what a short call takes.
+        """
+        size = len(data)
+        if at + size > self._size:
+            self._check(at, size)
+        self._view[at : at + size] = data
         one, two = function.arguments
-        one.u32 = first
-        two.u32 = second
-        self._allow()
+        one.u32 = at
+        two.u32 = size
         future = function.begin()
-        if not self._poll(future):
+        # asking for a new time limit takes as long as a fifth of this: the one of a call before may be over
+        if not self._poll(future) and not self._poll(future):
             return self._resume(function, future)
         self._delete(future)
-        if self._trap[0] or self._error[0]:
+        if self._failed[0] or self._failed[1]:
             self._fail()
-        result: int = self._result.u64
-        return result
+        packed: int = self._result.u64
+        size = packed & 0xFFFF_FFFF
+        if size > limit:
+            return packed
+        at = packed >> 32
+        if at + size > self._size:
+            self._check(at, size)
+        answer: bytes = self._view[at : at + size]
+        return answer
 
     def call(self, function: _FastFunction, *values: int) -> Generator[None, None, int]:
         for place, value in zip(function.arguments, values, strict=True):
@@ -216,7 +240,7 @@ class FastCalls:
                 yield
         finally:
             self._delete(future)
-        if self._trap[0] or self._error[0]:
+        if self._failed[0] or self._failed[1]:
             self._fail()
         result: int = self._result.u64 if function.wide else self._result.u32
         return result
@@ -229,8 +253,8 @@ class FastCalls:
         import wasmtime
         from wasmtime import _bindings as c
 
-        trap, error = (int(self.ffi.cast("uintptr_t", each[0])) for each in self.failures)
-        self._trap[0] = self._error[0] = self.ffi.NULL
+        trap, error = self._failed
+        self._failed[0] = self._failed[1] = 0
         if trap:
             return wasmtime.Trap._from_ptr(ctypes.cast(trap, ctypes.POINTER(c.wasm_trap_t)))
         return wasmtime.WasmtimeError._from_ptr(ctypes.cast(error, ctypes.POINTER(c.wasmtime_error_t)))
@@ -342,7 +366,8 @@ def self_check() -> str | None:
             for _ in found.call(add, 0xFFFF_FFFF, 0):
                 pass
         except Trapped:
-            return None if found.attempt(add, 3, 1) == 6 else "the short way gave a wrong answer"
+            short = [found.exchange(add, 64, b"\2\0\0\0", limit) for limit in (6, 5)]
+            return None if short == [b"\0\0\0\5\0\0", 6] else "the short way gave a wrong answer"
     except Exception as error:  # noqa: BLE001 - whatever has changed, the slower way is there
         return f"{type(error).__name__}: {error}"
     return "a trap was not seen"

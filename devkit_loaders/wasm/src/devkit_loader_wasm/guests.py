@@ -119,7 +119,8 @@ class PlainGuest(_Library):
         self._functions = [self._export(name) for name in names]
         self._buffer, self._room = 0, -1
         # one call is one crossing where nothing has to be freed after it
-        self._quick = getattr(self._calls, "attempt", None) if self._free is None else None
+        self._quick = getattr(self._calls, "exchange", None) if self._free is None else None
+        self._limit = program.payload_limit  # an error's packed answer is over it
 
     def initialize(self, config: bytes | None) -> Steps[None]:
         if (function := self._export("_initialize")) is not None:
@@ -157,20 +158,15 @@ class PlainGuest(_Library):
             raise self._invalid(error) from None
 
     def attempt(self, function: int, data: bytes) -> bytes | Steps[bytes]:
-        size = len(data)
-        if self._quick is None or size > self._room:
+        if self._quick is None or len(data) > self._room:
             return super().attempt(function, data)
         try:
-            self._write(self._buffer, data)
-            packed = self._quick(self._functions[function], self._buffer, size)
-            if type(packed) is not int:
-                return self._rest(packed)
-            size = packed & 0xFFFF_FFFF
-            if size > self.program.payload_limit:  # or an error
-                return self._rest(_known(packed))
-            return self._read(packed >> 32, size)
+            answer = self._quick(self._functions[function], self._buffer, data, self._limit)
         except OutOfBounds as error:
             raise self._invalid(error) from None
+        if type(answer) is bytes:
+            return answer
+        return self._rest(_known(answer) if type(answer) is int else answer)
 
     def _rest(self, packed: Steps[int]) -> Steps[bytes]:
         try:

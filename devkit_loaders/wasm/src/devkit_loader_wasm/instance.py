@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from time import monotonic, thread_time
 from typing import Any
 
 from devkit_core.api import (
@@ -17,22 +17,25 @@ from devkit_core.api import (
     LoadRequest,
     PendingCall,
     PluginRaised,
+    Result,
     WorkerCrashed,
 )
 from devkit_loader_wasm.engine import Ticker
 from devkit_loader_wasm.guests import Guest, Steps
-from devkit_loader_wasm.jobs import Job, as_json, result_of, settle, through
+from devkit_loader_wasm.jobs import Job, as_json, is_text, settle, through
 from devkit_loader_wasm.lane import Lane
 from devkit_loader_wasm.program import Program
 from devkit_loader_wasm.stopping import error_of
 
 __all__ = ["WasmInstance"]
 
+_new = tuple.__new__
+
 _SHORT = 200e-6  # seconds; a call that is usually shorter runs in the event loop's thread
 _INLINE_BYTES = 64 * 1024  # input that is copied in the event loop's thread
 _PROOFS = 8  # short calls in a row before one runs there; doubles when they weren't, halves when they were
 _MOST_PROOFS = 1024
-_TURN = 32  # calls after which the event loop gets its turn
+_TURN = 200e-6  # seconds of calls after which the event loop gets its turn
 _GRACE = 0.5  # seconds in which code that was told to stop has to
 
 
@@ -61,7 +64,7 @@ class WasmInstance(Instance):
         # the first call runs at once: that it isn't short costs the event loop one slice of time
         self._short = _PROOFS if program.short else 0
         self._proofs = _PROOFS
-        self._turn = 0
+        self._turn = 0.0
         self._slow = 0
         self._initialized = False
         self._closed = False
@@ -72,12 +75,20 @@ class WasmInstance(Instance):
 
     # -- calls
 
+    @property
+    def in_flight(self) -> int:
+        return len(self._queue) + (self._job is not None)
+
     def submit(self, call: PendingCall) -> None:
-        if self._short >= self._proofs and self._job is None and len(call.data) <= _INLINE_BYTES:
-            guest = self._guest
-            if guest is not None:
-                self._run_here(call, guest)
-                return
+        guest = self._guest
+        if (
+            self._short >= self._proofs
+            and self._job is None
+            and guest is not None
+            and len(call.data) <= _INLINE_BYTES
+        ):
+            self._run_here(call, guest)
+            return
         if self._closed:
             call.set_exception(self._stopped())
             return
@@ -88,30 +99,31 @@ class WasmInstance(Instance):
 
     def _run_here(self, call: PendingCall, guest: Guest) -> None:
         self._ticker.touch()
-        began = time.perf_counter()
         try:
-            answer = guest.attempt(call.function, call.data)
+            data = guest.attempt(call.function, call.data)
         except Exception as error:  # noqa: BLE001 - it is the call that fails
             if not isinstance(error, DevKitError):
                 self._discard()
             call.set_exception(error_of(error, self._plugin))
             return
-        if not isinstance(answer, bytes):
+        if not isinstance(data, bytes):
             self._distrust()
             call.abandon = self._abandoned
             self._deadlines.watch(self)
-            self._start(Job(self._begin_of(call), call, steps=answer, guest=guest, halt=guest.halt))
+            self._start(Job(self._begin_of(call), call, steps=data, guest=guest, halt=guest.halt))
             return
-        if time.perf_counter() - began > _SHORT:
+        spent = monotonic() - call.began
+        if spent > _SHORT:
             self._slow += 1  # or the machine was busy: one in a turn says little
             if self._slow > 1:
                 self._distrust()
-        result = result_of(answer, call.text)
-        self._turn += 1
+        self._turn += spent
+        result = _new(Result, (data, call.text and (data.isascii() or is_text(data))))
         if self._turn < _TURN:
             call.set_result(result)
         else:  # a caller that never waits would otherwise keep every other task from running
-            self._turn = self._slow = 0
+            self._turn = 0.0
+            self._slow = 0
             self._proofs = max(_PROOFS, self._proofs // 2)
             self._loop.call_soon(settle, call, result)
 
@@ -160,7 +172,7 @@ class WasmInstance(Instance):
 
     def _work(self, job: Job) -> object:
         """Do a job to its end; on the lane's thread."""
-        began = time.thread_time()
+        began = thread_time()
         try:
             guest = job.guest
             if guest is None:
@@ -169,7 +181,7 @@ class WasmInstance(Instance):
                     through(guest.initialize(self._config), job.halt)
             return through(job.steps if job.steps is not None else job.begin(guest), job.halt)
         finally:
-            job.spent = time.thread_time() - began
+            job.spent = thread_time() - began
             self._ticker.release()
 
     def _done(self, job: Job, result: Any, error: BaseException | None) -> None:
@@ -191,7 +203,7 @@ class WasmInstance(Instance):
             self._short = self._short + 1 if self._program.short and job.spent < _SHORT else 0
             if not call.done():
                 if error is None:
-                    call.set_result(result_of(result, call.text))
+                    call.set_result(Result(result, call.text and is_text(result)))
                 else:
                     call.set_exception(error_of(error, self._plugin))
         elif job.answer is not None and not job.answer.done():

@@ -12,7 +12,7 @@ from devkit_core.api import PendingCall, Result
 from devkit_loader_wasm.guests import Guest, Steps
 from devkit_loader_wasm.stopping import Halt, Halted
 
-__all__ = ["Job", "as_json", "result_of", "settle", "through"]
+__all__ = ["Job", "as_json", "is_text", "settle", "through"]
 
 
 @dataclass(eq=False, slots=True)
@@ -49,14 +49,13 @@ def through(steps: Steps[Any], halt: Halt) -> Any:
         steps.close()
 
 
-def result_of(data: Any, text: bool) -> Result:
-    """Return an answer as the caller gets it: text for a text, where it is one."""
-    if text and not data.isascii():
-        try:
-            data.decode()
-        except UnicodeDecodeError:
-            text = False
-    return Result(data, text)
+def is_text(data: bytes) -> bool:
+    """Say whether an answer can be given as text."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def settle(call: PendingCall, result: Result) -> None:
