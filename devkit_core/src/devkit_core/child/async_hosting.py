@@ -1,4 +1,4 @@
-"""What an async plugin asks of its host, in the worker's event loop."""
+"""What an async plugin asks of its host, in its event loop."""
 
 from __future__ import annotations
 
