@@ -1,0 +1,97 @@
+"""What a hostile worker sends, and what may never come of it.
+
+`watched(data)` feeds bytes to the host's end of a channel and raises AssertionError where a rule of ours
+breaks. The fuzzer (tests/fuzz/fuzz_frames.py) and the suite (test_hostile_frames.py) share it.
+"""
+
+from __future__ import annotations
+
+import mmap
+
+from devkit_core.protocol.connection import Connection
+from devkit_core.protocol.frames import FRAME_PAYLOAD, FrameError, Kind
+from devkit_core.protocol.host_calls import FEATURES, HostRequests
+from devkit_core.protocol.memory import AREA
+from devkit_core.protocol.messages import Failure, Result, read_failure, read_hello
+
+__all__ = ["LIMIT", "watched"]
+
+LIMIT = 3 << 20  # bytes of one whole result
+_MEMORY = memoryview(mmap.mmap(-1, AREA))  # as a worker left it, whatever is in it
+_HELD = LIMIT + FRAME_PAYLOAD + (1 << 20)  # what a host may hold of a worker's bytes
+
+
+class Waiting:
+    """A call that counts its ends."""
+
+    function, text, source = 0, True, None
+
+    def __init__(self, data: bytes, streams: bool) -> None:
+        self.data = data
+        self.size = len(data)
+        self.streams = streams
+        self.id = 0
+        self.deadline = float("inf")
+        self.ends = 0
+        self.taken = 0
+
+    def done(self) -> bool:
+        return self.ends > 0
+
+    def result(self) -> Result:
+        return Result(b"", True)
+
+    def set_result(self, result: Result) -> None:
+        self.ends += 1
+        assert len(result.data) <= LIMIT
+
+    def set_text(self, text: str) -> None:
+        self.ends += 1
+        assert len(text) <= LIMIT
+
+    def fail(self, failure: Failure) -> None:
+        self.ends += 1
+
+    def item(self, data: bytes, text: bool) -> None:
+        self.taken += len(data)
+
+
+def watched(data: bytes) -> tuple[list[Waiting], list[str]]:
+    """Feed what a worker sent, in pieces as the first byte says; return the calls and what was broken."""
+    broken: list[str] = []
+    written: list[bytes] = []
+
+    def control(kind: int, payload: bytes) -> None:
+        if kind == Kind.HELLO:
+            read_hello(payload)
+        elif kind == Kind.ERROR:
+            read_failure(payload)
+        elif kind not in (Kind.RESULT, Kind.PONG):
+            raise FrameError("a frame that a worker never sends")
+
+    connection = Connection(lambda data: written.append(bytes(data)), broken.append, control, LIMIT)
+    connection.concurrency = 4
+    connection.requests = HostRequests(frozenset(FEATURES), LIMIT, lambda said: None)
+    connection.share(_MEMORY)
+    calls = [Waiting(b"input" * n, streams=n == 2) for n in range(1, 5)]
+    for call in calls:
+        connection.submit(call)
+    piece, at = 1 + (data[0] if data else 0) * 16, 1
+    if len(data) > 20_000:
+        piece = max(piece, 2048)
+    while at < len(data) and not broken:
+        room = connection.get_buffer(-1)
+        assert len(room) > 0
+        count = min(len(room), piece, len(data) - at)
+        room[:count] = data[at : at + count]
+        at += count
+        connection.received(count)
+        assert sum(len(each) for each in written) < _HELD
+    assert len(broken) <= 1, broken
+    started, waiting = connection.leave()
+    connection.share(None)
+    ended = [call for call in calls if call.ends]
+    assert all(call.ends <= 1 for call in calls), "a call ended twice"
+    assert len(started) + len(waiting) + len(ended) == len(calls), "a call was lost"
+    assert not {*map(id, started)} & {*map(id, waiting)}
+    return calls, broken

@@ -1,0 +1,97 @@
+"""A host under load for long, and whether anything of it grows."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import statistics
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from processes import descendants, descriptors, resident, zygotes
+from storm import Storm, pending
+from weather import Faults
+
+from devkit_core import PluginManager, blocking
+
+__all__ = ["Soak"]
+
+#: what may be between the first and the last third of a run: so much, or this part of the first
+BOUNDS: dict[str, tuple[float, float]] = {
+    "host_mib": (6, 0.03),
+    "zygotes_mib": (3, 0.03),
+    "descriptors": (4, 0.0),
+    "threads": (2, 0.0),
+    "processes": (2, 0.0),
+    "tasks": (4, 0.0),
+    "futures": (8, 0.0),
+    "objects": (4_000, 0.03),
+}
+WARM = 0.15  # the part of a run that isn't looked at: caches fill
+
+
+@dataclass
+class Soak:
+    """Load of all kinds for so many seconds, a fault now and then, and a sample every few seconds."""
+
+    seconds: float
+    every: float = 2.0
+    samples: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in BOUNDS})
+
+    async def __call__(self, storm: Storm, manager: PluginManager, threads: blocking.PluginManager) -> None:
+        until = time.monotonic() + self.seconds
+        faults = Faults(0)
+        faults.begin(storm, manager, threads)
+        streams = [asyncio.ensure_future(self._streams(storm, manager, until)) for _ in range(2)]
+        maps = asyncio.ensure_future(asyncio.to_thread(_maps, storm, threads, until))
+        while (now := time.monotonic()) < until:
+            await faults.one()
+            self._sample()
+            await asyncio.sleep(max(0.0, min(now + self.every, until) - time.monotonic()))
+        await asyncio.gather(*streams, maps)
+
+    async def _streams(self, storm: Storm, manager: PluginManager, until: float) -> None:
+        while time.monotonic() < until:
+            await storm.stream(manager)
+            await asyncio.sleep(0.05)
+
+    def _sample(self) -> None:
+        gc.collect()
+        now = {
+            "host_mib": resident(os.getpid()),
+            "zygotes_mib": sum(map(resident, zygotes())),
+            "descriptors": descriptors(),
+            "threads": threading.active_count(),
+            "processes": len(descendants(os.getpid())),
+            "tasks": len(asyncio.all_tasks()),
+            "futures": pending(),
+            "objects": len(gc.get_objects()),
+        }
+        for name, value in now.items():
+            self.samples[name].append(value)
+
+    def trends(self) -> dict[str, dict[str, Any]]:
+        """Return of each thing its median in the first and the last third, and whether it grew too much."""
+        found = {}
+        for name, values in self.samples.items():
+            kept = values[int(len(values) * WARM) :]
+            third = max(1, len(kept) // 3)
+            first, last = statistics.median(kept[:third]), statistics.median(kept[-third:])
+            most, part = BOUNDS[name]
+            grown = last - first > max(most, first * part)
+            found[name] = {
+                "first": round(first, 1),
+                "last": round(last, 1),
+                "most": max(kept),
+                "grown": grown,
+            }
+        return found
+
+
+def _maps(storm: Storm, threads: blocking.PluginManager, until: float) -> None:
+    while time.monotonic() < until:
+        storm.map(threads)
+        time.sleep(0.05)

@@ -1,0 +1,35 @@
+"""Answers with its input, many calls at a time; notes the number of each call that it begins."""
+
+import asyncio
+import os
+
+NOTES = os.open(os.environ["NOTES"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+
+async def pieces(text: str):
+    """Yield the input piece by piece."""
+    for at in range(0, len(text), 50_000):
+        yield text[at : at + 50_000]
+        await asyncio.sleep(0)
+
+
+async def execute(text: str):
+    """Do what the second word says, and return the input, at `items` in pieces."""
+    number, verb, *more = text.split(" ", 2)
+    os.write(NOTES, f"{number}\n".encode())
+    if verb == "sleep":
+        await asyncio.sleep(int(more[0]) / 1000)
+    elif verb == "items":
+        return pieces(text)
+    elif verb == "die":
+        os._exit(3)
+    elif verb == "raise":
+        raise ValueError(number)
+    elif verb == "garbage":
+        os.write(3, os.urandom(200))
+    elif verb == "flood":
+        os.write(1, b"flood\n" * 20_000)
+    elif verb == "spin":
+        while True:
+            pass
+    return text
