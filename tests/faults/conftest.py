@@ -46,7 +46,11 @@ class Project:
 async def project(tmp_path: Path) -> AsyncIterator[Project]:
     places = Places.under(tmp_path / "home", project=tmp_path)
     config = PluginSystemConfig(
-        max_payload_mb=8, memory_limit_mb=96, initialize_timeout=20, shutdown_timeout=0.5
+        max_payload_mb=8,
+        memory_limit_mb=96,
+        initialize_timeout=20,
+        shutdown_timeout=0.5,
+        max_restarts=1_000_000,
     )
     async with PluginManager(config, places=places, control=False) as manager:
         yield Project(tmp_path, manager)

@@ -48,6 +48,18 @@ def test_the_first_restart_is_immediate_and_pauses_double(clock):
     assert restarts.count == 6
 
 
+def test_after_one_that_answered_calls_there_is_no_pause(clock):
+    restarts = made(clock, most=8, within=1000)
+    for _ in range(4):
+        fall(restarts, clock)
+    restarts.fell(useful=True)
+    assert restarts.pause() == 0
+    restarts.begin()
+    restarts.fell()
+    assert restarts.pause() == pytest.approx(0.1)
+    assert restarts.recent == 5
+
+
 def test_pauses_are_bounded_and_may_be_nothing(clock):
     restarts = made(clock, most=1000, within=86_400)
     for _ in range(40):

@@ -96,10 +96,10 @@ class Recovery:
 
     # -- the circuit
 
-    def fell(self, why: DevKitError) -> None:
+    def fell(self, why: DevKitError, *, useful: bool = False) -> None:
         """Count an end, or a start that failed; after too many calls fail until it has cooled down."""
         before = self.restarts.circuit
-        if not self.restarts.fell():
+        if not self.restarts.fell(useful=useful):
             return
         self._tell(before, why)
         self._again = asyncio.get_running_loop().call_later(self.restarts.pause(), self._complete)

@@ -40,8 +40,9 @@ class RestartRules:
 class Restarts:
     """Counts one plugin's restarts, and says when the next may begin; no I/O.
 
-    The first is immediate, so that calls don't wait; before each further one is a pause, at random between
-    nothing and a bound that doubles, so that plugins that died together don't start together.
+    The first is immediate, so that calls don't wait, and so is one after an instance that answered calls.
+    Before each further one is a pause, at random between nothing and a bound that doubles, so that plugins
+    that died together don't start together.
     `clock` is in seconds, `uniform` returns a number between two.
     """
 
@@ -57,6 +58,7 @@ class Restarts:
         self._clock = clock
         self._uniform = uniform
         self._begun: deque[float] = deque()  # restarts of the last `within` seconds
+        self._useless = 0  # restarts since an instance answered a call
         self._ready = -math.inf
         self._cool_down = 0.0
 
@@ -74,10 +76,14 @@ class Restarts:
     def begin(self) -> None:
         """Note that a restart begins."""
         self.count += 1
+        self._useless += 1
         self._begun.append(self._clock())
 
-    def fell(self) -> bool:
-        """Note that an instance ended by itself, or couldn't be started; return whether the circuit opens."""
+    def fell(self, *, useful: bool = False) -> bool:
+        """Note that an instance ended by itself, or couldn't be started; return whether the circuit opens.
+
+        One that was `useful`, as it answered calls, is followed without a pause, like the first.
+        """
         if self.circuit is Circuit.OPEN:
             return False
         recent, now = self.recent, self._clock()
@@ -89,8 +95,9 @@ class Restarts:
             self._ready = now + self._cool_down
             self.circuit = Circuit.OPEN
             return True
-        bound = min(_PAUSE * 2.0 ** min(recent - 1, 30), _LONGEST_PAUSE)
-        self._ready = now + self._uniform(0.0, bound) if recent else now
+        self._useless = 0 if useful else min(self._useless, recent)
+        bound = min(_PAUSE * 2.0 ** min(self._useless - 1, 30), _LONGEST_PAUSE)
+        self._ready = now + self._uniform(0.0, bound) if self._useless else now
         return False
 
     def half_open(self) -> bool:
@@ -104,6 +111,7 @@ class Restarts:
         """Forget what happened: all is well, or somebody says so; return whether that closes the circuit."""
         closed, self.circuit = self.circuit is not Circuit.CLOSED, Circuit.CLOSED
         self._begun.clear()
+        self._useless = 0
         self._ready = -math.inf
         self._cool_down = 0.0
         return closed

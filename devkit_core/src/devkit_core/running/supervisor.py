@@ -25,6 +25,7 @@ from devkit_core.running.restarts import Restarts
 
 if TYPE_CHECKING:
     from devkit_core.running.blueprints import Blueprint
+    from devkit_core.running.crew import Attempt
     from devkit_core.running.lanes import Lanes
     from devkit_core.workers.blocking_channel import BlockingChannel
     from devkit_core.workers.deadlines import Deadlines
@@ -68,12 +69,15 @@ class Supervisor:
         self.wake: Callable[[], Awaitable[None]] | None = None
         #: takes a call: the one instance's own method, wherever there is one, as every call pays for more
         self.submit: Callable[[PendingCall], None] = self._refuse
+        #: answers a short call at once, where the one instance does that; None of it: the call is submitted
+        self.attempt: Attempt | None = None
         #: what takes calls of threads directly now
         self.lane: BlockingChannel | Lanes | None = None
         self._read = read
         self._scratch = scratch
         self._started = started
         self._backlog = Backlog(plugin, deadlines)
+        self._answers = 0  # before the instances took over
         self._loaded = False
         self._resting = False
         self._lock = asyncio.Lock()
@@ -145,11 +149,12 @@ class Supervisor:
 
     def _route(self) -> None:
         """Decide who takes calls from now on."""
-        self.lane = None
+        self.lane = self.attempt = None
         if not self._loaded:
             self.submit = self._refuse
         elif self.crew.members:
             self.submit, self.lane = self.crew.front()
+            self.attempt = self.crew.attempt
         elif self.recovery.is_open:
             self.submit = self._fail_fast
         else:
@@ -190,7 +195,7 @@ class Supervisor:
                 self.condition.error = why
                 self.condition.set_health(PluginHealth.DEGRADED, why.message)
                 if not getattr(why, "for_call", False):
-                    self.recovery.fell(why)
+                    self.recovery.fell(why, useful=self.tally.answers > self._answers)
         self._route()
         missed = (
             bool(self._backlog) or self.running or (why is not None and why.code == "worker-unresponsive")
@@ -315,6 +320,7 @@ class Supervisor:
         self.blueprint = blueprint
         self._apply(blueprint)
         old = self.crew.swap(members)
+        self._answers = self.tally.answers
         self.since = time.monotonic()
         self.condition.well()
         self._route()
