@@ -3,6 +3,8 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 ECHO = """
     import devkit_plugin
 
@@ -74,3 +76,44 @@ def test_other_plugins_by_threads(project):
     with ThreadPoolExecutor(8) as pool:
         calls = [pool.submit(each.execute, "abc") for each in (handle, other) * 20]
         assert [call.result() for call in calls] == ["ABC"] * 40
+
+
+PIECES = """
+    from collections.abc import Iterator
+
+    def execute(pieces: Iterator[str]) -> Iterator[str]:
+        for each in pieces:
+            yield each.upper()
+"""
+
+
+def test_an_iterator_is_an_input_in_pieces(project):
+    project.write("pieces", PIECES)
+    handle = project.manager().load("pieces")
+    assert handle.takes_pieces
+    assert handle.execute(iter(["a", "b"])) == "AB"
+    answered = threading.Semaphore(1)
+
+    def questions():
+        for each in "abcd":
+            assert answered.acquire(timeout=60)  # which would hold up the manager, in its own thread
+            yield each
+
+    found = []
+    for item in handle.stream(questions()):
+        found.append(item)
+        answered.release()
+    assert found == list("ABCD")
+
+
+def test_what_the_iterator_raises_is_raised(project):
+    project.write("pieces", PIECES)
+    handle = project.manager().load("pieces")
+
+    def broken():
+        yield "a"
+        raise LookupError("nothing left")
+
+    with pytest.raises(LookupError):
+        handle.execute(broken())
+    assert handle.execute("whole") == "WHOLE"

@@ -19,6 +19,7 @@ from devkit_core.manager import ScanReport
 from devkit_core.model.plugin_config import PluginConfig
 from devkit_core.model.types import Discovered, PluginHealth, PluginInfo
 from devkit_core.running.background import Background, in_thread
+from devkit_core.running.feeding import Pieces, pulled
 from devkit_core.running.handle import PluginHandle as AsyncHandle
 from devkit_core.running.mapping import IN_FLIGHT, Outcome
 from devkit_core.running.thread_calls import ThreadCalls
@@ -121,17 +122,23 @@ class PluginHandle:
         return self.info.version
 
     @property
+    def takes_pieces(self) -> bool:
+        """Whether `execute` reads an input in pieces, as it comes."""
+        return self._background.call(lambda: self._handle.takes_pieces)
+
+    @property
     def pid(self) -> int | None:
         """The process id of its worker, None where it has none now."""
         return self._handle.pid
 
-    def execute(self, input: str | bytes = "", timeout: float | None = None) -> str | bytes:
+    def execute(self, input: str | bytes | Pieces = "", timeout: float | None = None) -> str | bytes:
         """Run the plugin's `execute` and return what it returned, text as `str`, anything else as `bytes`.
 
-        A generator's items come joined. `timeout` is in seconds; without one the manifest's stands, or
-        else `execution_timeout`. Raises ExecutionError: PluginRaised, CallTimeout, WorkerCrashed, ….
+        An iterator is an input in pieces, as for `stream`; a generator's items come joined. `timeout` is in
+        seconds; without one the manifest's stands, or else `execution_timeout`. Raises ExecutionError:
+        PluginRaised, CallTimeout, WorkerCrashed, ….
         """
-        return self._background.wait(self._handle.execute(input, timeout))
+        return self._background.wait(self._handle.execute(_waiting(input), timeout))
 
     @overload
     def call(self, function: str, input: str | bytes = "", timeout: float | None = None) -> str | bytes: ...
@@ -152,12 +159,14 @@ class PluginHandle:
         """Say whether a function takes values: all do but an `execute` that has no schema."""
         return self._background.call(self._handle.takes_json, function)
 
-    def stream(self, input: str | bytes = "", timeout: float | None = None) -> Iterator[str | bytes]:
+    def stream(self, input: str | bytes | Pieces = "", timeout: float | None = None) -> Iterator[str | bytes]:
         """Run `execute` and yield its items as they come; a plugin that returns one answer yields that.
 
-        The plugin is held up while items are not taken. Leaving the loop early cancels the call.
+        The plugin is held up while items are not taken. Leaving the loop early cancels the call. An iterator
+        is an input in pieces, pulled in a thread of its own; where a plugin takes such, it reads each as it
+        comes, and others get all as one input.
         """
-        return self._taken(lambda: self._handle.stream(input, timeout))
+        return self._taken(lambda: self._handle.stream(_waiting(input), timeout))
 
     def map(
         self,
@@ -188,6 +197,10 @@ class PluginHandle:
 
     def __repr__(self) -> str:
         return repr(self._handle)
+
+
+def _waiting(input: str | bytes | Pieces) -> str | bytes | Pieces:
+    return pulled(input) if isinstance(input, Iterator) else input
 
 
 class PluginManager:

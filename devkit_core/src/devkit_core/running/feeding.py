@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
-from typing import TYPE_CHECKING, Any, TypeGuard
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 from devkit_core.errors import PayloadTooLarge
 from devkit_core.workers.feeding import FedCall
@@ -13,7 +15,9 @@ from devkit_core.workers.feeding import FedCall
 if TYPE_CHECKING:
     from devkit_core.running.supervisor import Supervisor
 
-__all__ = ["Pieces", "collect", "fed", "gives_pieces", "takes_pieces"]
+__all__ = ["Pieces", "collect", "fed", "gives_pieces", "pulled", "takes_pieces"]
+
+T = TypeVar("T")
 
 #: an input in pieces
 Pieces = Iterator[str | bytes] | AsyncIterator[str | bytes]
@@ -46,6 +50,50 @@ async def _each(source: Pieces) -> AsyncGenerator[str | bytes, None]:
             await source.aclose()
         elif isinstance(source, Generator):
             source.close()
+
+
+async def pulled(source: Iterator[T]) -> AsyncGenerator[T, None]:
+    """Yield what an iterator gives that may wait, as for a terminal: it runs in a thread of its own.
+
+    The thread is a daemon: where it waits for ever, nothing waits for it.
+    """
+    loop = asyncio.get_running_loop()
+    wanted: SimpleQueue[asyncio.Future[tuple[T, ...]] | None] = SimpleQueue()
+
+    def settle(
+        asked: asyncio.Future[tuple[T, ...]], found: tuple[T, ...], error: BaseException | None
+    ) -> None:
+        if not asked.done():
+            if error is None:
+                asked.set_result(found)
+            else:
+                asked.set_exception(error)
+
+    def work() -> None:
+        while (asked := wanted.get()) is not None:
+            found: tuple[T, ...] = ()
+            failed: BaseException | None = None
+            try:
+                found = (next(source),)
+            except StopIteration:
+                pass
+            except BaseException as error:  # noqa: BLE001 - it is raised where the piece is waited for
+                failed = error
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody wants it any more
+                loop.call_soon_threadsafe(settle, asked, found, failed)
+        if isinstance(source, Generator):
+            source.close()
+
+    threading.Thread(target=work, name="devkit input", daemon=True).start()
+    try:
+        while True:
+            asked: asyncio.Future[tuple[T, ...]] = loop.create_future()
+            wanted.put(asked)
+            if not (found := await asked):
+                return
+            yield found[0]
+    finally:
+        wanted.put(None)
 
 
 async def collect(source: Pieces, limit: int, what: str, hint: str) -> str | bytes:

@@ -10,6 +10,7 @@ from typing import Any
 
 from devkit_core.errors import CallTimeout, DevKitError
 from devkit_core.running.background import Background
+from devkit_core.running.feeding import Pieces, gives_pieces, pulled
 from devkit_core.running.handle import PluginHandle
 from devkit_core.running.lanes import Lanes, wait_for_any
 from devkit_core.running.mapping import REPLACEMENT, WINDOW, Outcome, check_bound
@@ -29,13 +30,16 @@ class ThreadCalls:
         self._tally = handle.supervisor.tally
         self._loop_thread = background.ident
 
-    def execute(self, input: str | bytes = "", timeout: float | None = None) -> str | bytes:
+    def execute(self, input: str | bytes | Pieces = "", timeout: float | None = None) -> str | bytes:
         """Run the plugin's `execute` and return what it returned, text as `str`, anything else as `bytes`."""
         if get_ident() == self._loop_thread:
             raise self._background.blocked()
         if type(input) is str and input.isascii() and len(input) <= self._supervisor.payload_limit:
             data, text = input.encode(), True
         else:
+            if gives_pieces(input):
+                pieces = pulled(input) if isinstance(input, Iterator) else input
+                return self._background.wait(self._handle.execute(pieces, timeout))
             data, text = self._handle.encode(input)
         supervisor = self._supervisor
         seconds = supervisor.timeout if timeout is None else self._handle.seconds(timeout)

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from typing import IO
 
@@ -26,6 +26,8 @@ from devkit_core.errors import DevKitError, NotFound, PayloadTooLarge, Place, Us
 from devkit_core.manager import PluginManager
 from devkit_core.model.limits import EVERY
 from devkit_core.model.types import capability
+from devkit_core.running.feeding import Pieces, pulled
+from devkit_core.running.handle import PluginHandle
 
 __all__ = ["run"]
 
@@ -34,11 +36,23 @@ Value = str | bytes
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """What to run on each plugin: `input` is text unless it isn't UTF-8."""
+    """What to run on each plugin: `input` is text unless it isn't UTF-8.
 
-    input: Value
+    It is None for standard input that is not read yet: a plugin may take it line by line, as it comes.
+    """
+
+    input: Value | None
     function: str | None
     timeout: float | None
+    limit: int
+
+    def for_plugin(self, handle: PluginHandle) -> Value | Pieces:
+        """Return the input as the plugin takes it."""
+        if self.input is not None:
+            return self.input
+        if handle.takes_pieces:
+            return pulled(_lines(sys.stdin.buffer, self.limit))
+        return _input("-", None, self.limit)
 
 
 @command(
@@ -100,8 +114,9 @@ def run(
     """Run a plugin on INPUT and write what it returned to stdout, unchanged; a terminal is
     shown control characters as text.
 
-    INPUT is the argument, `-` for standard input, or --file; without any it is empty. Input that starts
-    with a dash follows `--`. Notes go to stderr; -v shows what the plugin prints.
+    INPUT is the argument, `-` for standard input, or --file; without any it is empty. A plugin that takes
+    its input in pieces reads standard input line by line, as it comes. Input that starts with a dash follows
+    `--`. Notes go to stderr; -v shows what the plugin prints.
     """
     words = [word for word in (first, second) if word is not None]
     plugin = None if wanted is not None else (words.pop(0) if words else None)
@@ -115,8 +130,10 @@ def run(
     config = replace(config, limits=(*config.limits, *limits_for(plugin or EVERY, limits)))
     if json_input is not None:
         words = [_checked(json_input)]
-    input = _input(words[0] if words else None, file, input_bytes(config, plugin or EVERY))
-    call = _Call(input, function, timeout)
+    limit = input_bytes(config, plugin or EVERY)
+    later = words == ["-"] and plugin is not None and function is None and sys.stdin is not None
+    input = None if later else _input(words[0] if words else None, file, limit)
+    call = _Call(input, function, timeout, limit)
     if allow_unconfined:
         config = replace(config, allow_unconfined=True)
     values = given_texts(given)
@@ -167,6 +184,16 @@ def _input(argument: str | None, file: str | None, limit: int) -> Value:
         return data
 
 
+def _lines(stream: IO[bytes], limit: int) -> Iterator[Value]:
+    while line := stream.readline(limit + 1):
+        if len(line) > limit:
+            raise PayloadTooLarge(f"a line of the input has more than {limit >> 20} MiB")
+        try:
+            yield line.decode("utf-8")
+        except UnicodeDecodeError:
+            yield line
+
+
 def _read(stream: IO[bytes], limit: int) -> bytes:
     data = stream.read(limit + 1)
     if len(data) > limit:
@@ -203,17 +230,17 @@ async def _items(manager: PluginManager, plugin: str, call: _Call) -> AsyncItera
     """Yield a plugin's answer as it comes, in one piece unless it streams."""
     handle = await manager.load(plugin)
     if call.function is not None:
-        yield await handle.call(call.function, call.input, call.timeout)
+        yield await handle.call(call.function, call.input or "", call.timeout)
         return
-    async for item in handle.stream(call.input, call.timeout):
+    async for item in handle.stream(call.for_plugin(handle), call.timeout):
         yield item
 
 
 async def _execute(manager: PluginManager, plugin: str, call: _Call) -> Value:
     handle = await manager.load(plugin)
     if call.function is not None:
-        return await handle.call(call.function, call.input, call.timeout)
-    return await handle.execute(call.input, call.timeout)
+        return await handle.call(call.function, call.input or "", call.timeout)
+    return await handle.execute(call.for_plugin(handle), call.timeout)
 
 
 async def _run_all(session: Session, manager: PluginManager, wanted: str, call: _Call) -> bool:
