@@ -12,7 +12,7 @@ from devkit_core.workers.pending import PendingCall
 async def test_a_transport_needs_the_methods_not_the_class():
     """As uvloop's, which is no subclass of asyncio.Transport."""
     written = []
-    channel = Channel(1 << 20, lambda kind, payload: None, lambda why: None)
+    channel = Channel(1 << 20, lambda kind, payload: None, lambda why: None, lambda: None)
     channel.connection_made(SimpleNamespace(write=written.append, abort=lambda: written.append(b"aborted")))
     channel.send(b"frame")
     channel.close()
@@ -22,7 +22,7 @@ async def test_a_transport_needs_the_methods_not_the_class():
 async def test_what_a_dead_worker_had_answered_is_read_though_a_write_fails_first():
     loop = asyncio.get_running_loop()
     ended = loop.create_future()
-    channel = Channel(1 << 20, lambda kind, payload: None, ended.set_result)
+    channel = Channel(1 << 20, lambda kind, payload: None, ended.set_result, lambda: None)
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     await channel.open(ours)

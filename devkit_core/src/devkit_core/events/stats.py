@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
+from _thread import allocate_lock
 from array import array
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from struct import Struct
-from _thread import allocate_lock
 from time import monotonic
 from typing import Any
 
@@ -42,7 +42,17 @@ class Tally:
     where those are over `TOGETHER`: sorting many into buckets at once takes a fifth of the time.
     """
 
-    __slots__ = ("_buckets", "_cancelled", "_in", "_longest", "_out", "_seconds", "_sorting", "errors", "fresh")
+    __slots__ = (
+        "_buckets",
+        "_cancelled",
+        "_in",
+        "_longest",
+        "_out",
+        "_seconds",
+        "_sorting",
+        "errors",
+        "fresh",
+    )
 
     def __init__(self) -> None:
         self.errors: dict[str, int] = {}
@@ -101,7 +111,7 @@ class Tally:
             self._in += sum(sizes_in)
             self._out += sum(sizes_out)
             self._seconds += sum(times)
-            self._longest = max(self._longest, max(times))
+            self._longest = max(self._longest, *times)
             self._buckets.update(memoryview(times).cast("B").cast("H")[_UPPER::4].tolist())
 
     def failed(self, began: float, size_in: int, code: str) -> None:

@@ -62,7 +62,7 @@ class WorkerInstance(Instance):
         self.inputs = worker.inputs
         self.pid = worker.process.pid
         self.lane = worker.lane
-        self.submit = worker.submit  # type: ignore[method-assign]  # saves a hop on every call
+        self.submit = worker.submit  # type: ignore[method-assign,assignment]  # saves a hop on every call
 
     async def initialize(self, seconds: float) -> None:
         await self._worker.initialize(seconds, self._config)

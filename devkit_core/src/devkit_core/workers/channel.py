@@ -20,10 +20,17 @@ class Channel(asyncio.BufferedProtocol):
 
     A write goes out at once while nothing is in flight, and is joined with others of the same turn of the
     loop where something is. `lost` is called once, when the worker has closed its end or broken a rule
-    (then with the rule).
+    (then with the rule). `watch` is called when a call is sent and none was, so that somebody looks after
+    deadlines.
     """
 
-    def __init__(self, limit: int, control: Callable[[int, bytes], None], lost: Callable[[str | None], None]):
+    def __init__(
+        self,
+        limit: int,
+        control: Callable[[int, bytes], None],
+        lost: Callable[[str | None], None],
+        watch: Callable[[], None],
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._lost = lost
         self._broken: str | None = None
@@ -33,6 +40,8 @@ class Channel(asyncio.BufferedProtocol):
         self.guard = contextlib.nullcontext()
         self.connection = Connection(self._write, self._violation, control, limit)
         self.inputs: Mapping[int, int] = {}  # functions that take pieces, and their numbers for that
+        self._watch = watch
+        self._sent = self.connection.sent
         self._submit = self.connection.submit
         self._give_up = self._abandon  # bound once, not for every call
         self.get_buffer = self.connection.get_buffer  # type: ignore[method-assign]
@@ -71,6 +80,8 @@ class Channel(asyncio.BufferedProtocol):
 
     def submit(self, call: PendingCall) -> None:
         """Send a call; its answer, or error, is set on it."""
+        if not self._sent:
+            self._watch()
         call.abandon = self._give_up
         if call.streams:
             cast("StreamingCall", call).carried(self.connection.credit, self.reply, self.inputs)
@@ -80,7 +91,7 @@ class Channel(asyncio.BufferedProtocol):
 
     def send(self, frame: bytes) -> None:
         """Write a control frame."""
-        self._write(frame)
+        self.connection.write(frame)
 
     def soon(self, function: Callable[..., object], *arguments: object) -> None:
         """Call something in the loop's thread, behind the answers that came before."""
@@ -88,7 +99,7 @@ class Channel(asyncio.BufferedProtocol):
 
     def reply(self, frame: bytes) -> None:
         """Write part of an answer to what the worker asked."""
-        self._write(frame)
+        self.connection.write(frame)
 
     @property
     def unsent(self) -> int:
@@ -115,16 +126,17 @@ class Channel(asyncio.BufferedProtocol):
         self.connection.cancel(call, monotonic())
 
     def _write(self, data: bytes) -> None:
-        if self._out:
+        if self.transport is None:
+            return
+        if len(self.connection.sent) <= 1:
+            self.transport.write(data)
+        else:
+            self._loop.call_soon(self._flush)
             self._out.append(data)
-        elif self.transport is not None:
-            if len(self.connection.sent) <= 1:
-                self.transport.write(data)
-            else:
-                self._loop.call_soon(self._flush)
-                self._out.append(data)
+            self.connection.write = self._out.append  # until then
 
     def _flush(self) -> None:
+        self.connection.write = self._write
         if self.transport is not None:
             self.transport.write(b"".join(self._out))
         self._out.clear()

@@ -57,6 +57,7 @@ class LoopChannel:
         self._poll = select.poll()
         self._leader: Waiter | None = None
         self._eager = False  # whether the last answer came so soon that looking for the next is worth it
+        self._vain = self._sleeps = 0  # how often that was in vain, and the answers to sleep for therefore
         self._followers: dict[Waiter, None] = {}
         self._carried: dict[PendingCall, Carried] = {}
         self._due = False  # an answer to a control frame

@@ -17,6 +17,7 @@ from devkit_core.errors import (
     PluginRaised,
     ResourceExhausted,
 )
+from devkit_core.events.stats import TOGETHER
 from devkit_core.model.limits import how_to_raise
 from devkit_core.protocol.messages import Failure, Result
 
@@ -100,8 +101,10 @@ class PendingCall:
             return
         self.answer = result
         self.ended = True
-        if (tally := self.tally) is not None:
-            tally.answered(self.began, self.size, len(result.data))
+        if (tally := self.tally) is not None:  # as `tally.answered` does, without calling it
+            (fresh := tally.fresh).append((monotonic() - self.began, self.size, len(result[0])))
+            if len(fresh) > TOGETHER:
+                tally.sort()
         if (future := self.future) is not None and not future.done():
             future.set_result(None)
         if self.notify is not None:
@@ -199,7 +202,7 @@ class TextCall(PendingCall):
             self.value = text
             self.set_result(Result(b"", True))
             if self.tally is not None:
-                self.tally.bytes_out += len(text)
+                self.tally.streamed(size_out=len(text))
 
     async def wait_for_value(self) -> str | bytes:
         """Wait for the end and return the answer as the plugin gave it, or raise what it ended with."""
@@ -240,7 +243,7 @@ class StreamingCall(PendingCall):
             return  # credit is counted in bytes, so it doesn't bound items without any
         self._items.append(Result(data, text))
         if self.tally is not None:
-            self.tally.bytes_out += len(data)
+            self.tally.streamed(size_out=len(data))
         self._wake.set()
 
     async def next(self) -> Result | None:

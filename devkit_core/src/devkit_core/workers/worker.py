@@ -76,11 +76,15 @@ class Worker:
         self._ended = ended
         self._loop = asyncio.get_running_loop()
         self.lane: BlockingChannel | None = None
-        if threads:
-            self.lane = BlockingChannel(limit, self._control, self._lost, lambda: deadlines.watch(self))
-        self._channel: Channel | BlockingChannel = self.lane or Channel(limit, self._control, self._lost)
+        channel = BlockingChannel if threads else Channel
+        self._channel: Channel | BlockingChannel = channel(
+            limit, self._control, self._lost, lambda: deadlines.watch(self)
+        )
+        if isinstance(self._channel, BlockingChannel):
+            self.lane = self._channel
+        #: sends a call, whose result or error is set on it; the channel's own, as a hop costs every call
+        self.submit: Callable[[PendingCall], None] = self._channel.submit
         self._sent = self._channel.connection.sent
-        self._carry = self._channel.submit
         self._reply: asyncio.Future[bytes] | None = None
         self._pong: asyncio.Future[None] | None = None
         self._outputs: list[Output] = []
@@ -263,12 +267,6 @@ class Worker:
         raise failed_start(self.plugin, error, stage) from (error if type(error) is WorkerCrashed else None)
 
     # -- calls
-
-    def submit(self, call: PendingCall) -> None:
-        """Send a call; its result or error is set on it."""
-        if not self._sent:
-            self._deadlines.watch(self)
-        self._carry(call)
 
     def look(self, now: float) -> None:
         """End the worker where it is over a limit that the kernel doesn't hold; called idle or not.
