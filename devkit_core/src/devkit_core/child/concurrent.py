@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import mmap
+import socket
 from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -203,10 +204,11 @@ def serve(wire: Wire, program: Program, path: str, page: mmap.mmap) -> None:
     """Serve until the host says shutdown or closes the channel."""
 
     async def main() -> None:
-        wire.sock.setblocking(False)
+        sock = socket.socket(fileno=wire.sock.detach())
+        sock.setblocking(False)
         host = _Host(program, path, page)
         watch(page, host.runs, host.cancel)
-        await asyncio.get_running_loop().create_connection(lambda: host, sock=wire.sock)
+        await asyncio.get_running_loop().create_connection(lambda: host, sock=sock)
         await host.ended
 
     asyncio.run(main())

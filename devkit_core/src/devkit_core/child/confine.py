@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import base64
+import binascii
 import ctypes
 import errno
 import os
@@ -43,18 +43,17 @@ _CAPABILITY_HEADER = ctypes.create_string_buffer(struct.pack("=Ii", _CAPABILITY_
 class Program(ctypes.Structure):
     """struct sock_fprog."""
 
-    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
+    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
 
 
 class Prepared:
     """Everything opened, measured and packed; made by `prepare`, used once by `apply`."""
 
-    __slots__ = ("keep", "limits", "program", "ruleset")
+    __slots__ = ("limits", "program", "ruleset")
 
     limits: list[list[int]]
     ruleset: int | None
     program: Program | None
-    keep: Any  # the bytes that the program points to
 
 
 def rehearse() -> None:
@@ -64,7 +63,7 @@ def rehearse() -> None:
         "memory": {"base": None, "bytes": 0},
         "rlimits": [],
         "landlock": {"struct": [_FILE_RIGHTS], "rules": [["/", 1]]},
-        "seccomp": {"program": base64.b64encode(bytes(8)).decode(), "own_pid": [0]},
+        "seccomp": {"program": "AAAAAAAAAAA=", "own_pid": [0]},
     }
     try:
         ready = prepare(message)
@@ -92,13 +91,12 @@ def prepare(message: dict[str, Any]) -> Prepared:
     landlock = message["landlock"]
     ready.ruleset = None if landlock is None else _ruleset(landlock["struct"], landlock["rules"])
     seccomp = message["seccomp"]
-    ready.program = ready.keep = None
+    ready.program = None
     if seccomp is not None:
-        code = bytearray(base64.b64decode(seccomp["program"]))
+        code = bytearray(binascii.a2b_base64(seccomp["program"]))
         for index in seccomp["own_pid"]:
             struct.pack_into("=I", code, index * 8 + 4, os.getpid())
-        ready.keep = ctypes.create_string_buffer(bytes(code), len(code))
-        ready.program = Program(len(code) // 8, ctypes.addressof(ready.keep))
+        ready.program = Program(len(code) // 8, bytes(code))
     return ready
 
 
@@ -157,7 +155,7 @@ def _open(path: str) -> int | None:
 
     A path that has become a link since the host resolved it is an OSError.
     """
-    opened: int = _openat2(_OPENAT2, -100, os.fsencode(path), _OPEN_HOW, len(_OPEN_HOW))
+    opened: int = _openat2(_OPENAT2, -100, path.encode("utf-8", "surrogateescape"), _OPEN_HOW, len(_OPEN_HOW))
     if opened < 0:
         number = ctypes.get_errno()
         if number in (errno.ENOENT, errno.ENOTDIR, errno.EACCES):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import _socket
 import mmap
-import socket
 from collections.abc import Iterator
 from struct import Struct
 from time import perf_counter
@@ -112,7 +112,7 @@ class Gone(Exception):
 class Wire:
     """A blocking socket that frames are read from and written to."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: _socket.socket) -> None:
         self.sock = sock
         self.reader = Reader()
         self.eager = False  # whether the last bytes came so soon that looking for more is worth it
@@ -139,7 +139,7 @@ class Wire:
             until = perf_counter() + SPIN
             while perf_counter() < until:
                 try:
-                    return self.sock.recv_into(room, 0, socket.MSG_DONTWAIT)
+                    return self.sock.recv_into(room, 0, _socket.MSG_DONTWAIT)
                 except BlockingIOError:
                     continue
         began = perf_counter()

@@ -7,23 +7,28 @@ object, with the worker's descriptors (channel, stdout, stderr, page and, where 
 answer is one JSON message with the worker's pidfd. Deaths are reported as they happen. When the host is
 gone, so is all.
 
+A worker has as its own every page of memory that it writes to, and it writes to each object that it so
+much as looks at: so what it does before its plugin is there goes past the layers of `signal`, `socket`
+and `json`.
+
 From the second request on, one worker is forked ahead of the next: who starts a second one will start more.
 """
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
+import _socket
 import contextlib
 import ctypes
 import gc
-import importlib.abc
 import importlib.util
 import json
 import mmap
 import os
 import signal
-import socket
+import struct
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
@@ -37,7 +42,8 @@ _REQUEST = 256 * 1024
 #: this folder's modules by name, imported before the first fork
 PARTS: dict[str, ModuleType] = {}
 #: what the zygote has handlers for, and a worker must not
-_HANDLED = {signal.SIGCHLD, signal.SIGHUP}
+_HANDLED = {int(signal.SIGCHLD), int(signal.SIGHUP)}
+_RIGHTS = _socket.CMSG_SPACE(8 * 4)  # for at most eight descriptors
 
 
 def package() -> None:
@@ -72,35 +78,33 @@ def rehearse() -> None:
     program = PARTS["program"].module("rehearsal.py", code, [])
     del sys.modules["rehearsal"]
     PARTS["confine"].rehearse()
-    ours, theirs = socket.socketpair()
-    with ours, theirs, mmap.mmap(-1, mmap.PAGESIZE) as page:
-        welcome = json.dumps({"payload": 1 << 26, "frame": 1 << 20, "window": 1 << 20, "features": []})
+    ours, theirs = _socket.socketpair()
+    with mmap.mmap(-1, mmap.PAGESIZE) as page:
         for kind, flags, call, payload in (
-            (frames.WELCOME, 0, 0, welcome.encode()),
+            (frames.WELCOME, 0, 0, b'{"payload": 65536, "frame": 65536, "window": 65536, "features": []}'),
             (frames.INITIALIZE, 0, 0, b""),
             (frames.CALL, frames.TEXT | frames.END, 1, b"rehearsal"),
             (frames.SHUTDOWN, 0, 0, b""),
         ):
             ours.sendall(frames.encode(kind, flags, 0, call, payload))
         serve.serve(frames.Wire(theirs), program, "rehearsal.py", page)
+        _signal.signal(_signal.SIGURG, _signal.SIG_DFL)
+    ours.close()
+    theirs.close()
 
 
 class Zygote:
     """Forks workers and tells the host of their deaths."""
 
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: _socket.socket) -> None:
         self.control = control
         self.workers: set[int] = set()
-        self.spare: tuple[int, socket.socket] | None = None  # forked ahead: its pid, and what wakes it
+        self.spare: tuple[int, _socket.socket] | None = None  # forked ahead: its pid, and what wakes it
         self.asked = 0
 
-    def say(self, message: dict[str, Any], descriptors: list[int] | None = None) -> None:
-        data = json.dumps(message).encode()
+    def say(self, message: str, descriptors: list[int] | None = None) -> None:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            if descriptors:
-                socket.send_fds(self.control, [data], descriptors)
-            else:
-                self.control.send(data)
+            send(self.control, message.encode(), descriptors or [])
 
     def reap(self, *_: object) -> None:
         """Collect the dead, report workers, and end what a dead worker left behind."""
@@ -114,7 +118,7 @@ class Zygote:
             if pid in self.workers:
                 self.workers.discard(pid)
                 code = os.waitstatus_to_exitcode(status)
-                self.say({"exit": pid, "status": code, "peak": used.ru_maxrss})
+                self.say(f'{{"exit": {pid}, "status": {code}, "peak": {used.ru_maxrss}}}')
             elif self.spare is not None and pid == self.spare[0]:
                 self.spare[1].close()
                 self.spare = None
@@ -125,10 +129,13 @@ class Zygote:
 
     def children(self) -> set[int]:
         try:
-            with open(f"/proc/self/task/{os.getpid()}/children") as file:
-                return {int(pid) for pid in file.read().split()}
+            file = os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY)
         except OSError:
             return set()
+        try:
+            return {int(pid) for pid in os.read(file, 1 << 20).split()}
+        finally:
+            os.close(file)
 
     def run(self) -> None:
         _LIBC.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -137,10 +144,10 @@ class Zygote:
         _LIBC.prctl(_SET_PDEATHSIG, signal.SIGHUP, 0, 0, 0)
         signal.signal(signal.SIGCHLD, self.reap)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        self.say({"ready": os.getpid()})
+        self.say(f'{{"ready": {os.getpid()}}}')
         while True:
             try:
-                data, descriptors, _, _ = socket.recv_fds(self.control, _REQUEST, 8)
+                data, descriptors = receive(self.control)
             except ConnectionResetError:
                 break
             if not data:
@@ -172,18 +179,21 @@ class Zygote:
 
     def start(self, number: int, request: bytes, descriptors: list[int]) -> None:
         """Make a worker, of the one that was forked ahead where there is one, and tell the host."""
-        with _signals_held():
+        _signal.pthread_sigmask(_signal.SIG_BLOCK, _HANDLED)
+        try:
             pid = self.wake(request, descriptors)
             if pid is None:
                 try:
                     pid = fork(lambda: worker(request, descriptors))
                 except OSError as error:
-                    self.say({"id": number, "failed": f"fork: {error.strerror}"})
+                    self.say(json.dumps({"id": number, "failed": f"fork: {error.strerror}"}))
                     return
             self.workers.add(pid)
             watch = os.pidfd_open(pid)
-            self.say({"id": number, "pid": pid}, [watch])
+            self.say(f'{{"id": {number}, "pid": {pid}}}', [watch])
             os.close(watch)
+        finally:
+            _signal.pthread_sigmask(_signal.SIG_UNBLOCK, _HANDLED)
 
     def wake(self, request: bytes, descriptors: list[int]) -> int | None:
         """Give a request to the process that was forked ahead; return its pid, or None without one."""
@@ -191,31 +201,37 @@ class Zygote:
             return None
         (pid, link), self.spare = self.spare, None
         try:
-            with link:
-                socket.send_fds(link, [request], descriptors)
+            send(link, request, descriptors)
         except OSError:  # it is ending
             return None
+        finally:
+            link.close()
         return pid
 
     def fork_ahead(self) -> None:
         """Fork the next worker now, so that the fork, and the memory that it writes to, cost no start."""
-        with _signals_held(), contextlib.suppress(OSError):
-            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        _signal.pthread_sigmask(_signal.SIG_BLOCK, _HANDLED)
+        try:
+            ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
             try:
                 self.spare = fork(lambda: wait(theirs.fileno())), ours
             finally:
                 theirs.close()
-                if self.spare is None:
-                    ours.close()
+        except OSError:  # the next request forks for itself, or says why it can't
+            pass
+        finally:
+            _signal.pthread_sigmask(_signal.SIG_UNBLOCK, _HANDLED)
 
 
-@contextlib.contextmanager
-def _signals_held() -> Iterator[None]:
-    signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
+def send(to: _socket.socket, data: bytes, descriptors: list[int]) -> None:
+    rights = struct.pack(f"{len(descriptors)}i", *descriptors)
+    to.sendmsg([data], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)] if descriptors else [])
+
+
+def receive(source: _socket.socket) -> tuple[bytes, list[int]]:
+    """Return a request and its descriptors; nothing where the other end is closed."""
+    data, sent, _, _ = source.recvmsg(_REQUEST, _RIGHTS)
+    return data, [fd for _, _, rights in sent for fd in memoryview(rights).cast("i")]
 
 
 def fork(run: Callable[[], int]) -> int:
@@ -227,12 +243,11 @@ def fork(run: Callable[[], int]) -> int:
     if pid == 0:
         status = 70
         try:
-            for number in _HANDLED:
-                signal.signal(number, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
+            for number in (*_HANDLED, _signal.SIGINT):
+                _signal.signal(number, _signal.SIG_DFL)
+            _signal.pthread_sigmask(_signal.SIG_UNBLOCK, _HANDLED)
             os.setsid()
-            _LIBC.prctl(_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            _LIBC.prctl(_SET_PDEATHSIG, _signal.SIGKILL, 0, 0, 0)
             if os.getppid() != 1:  # else the zygote ended before the kernel was told
                 status = run()
         finally:
@@ -245,8 +260,8 @@ def wait(link: int) -> int:
     os.dup2(link, _CHANNEL)
     os.closerange(_CHANNEL + 1, os.sysconf("SC_OPEN_MAX"))
     rehearse()
-    waker = socket.socket(fileno=_CHANNEL)
-    request, descriptors, _, _ = socket.recv_fds(waker, _REQUEST, 8)
+    waker = _socket.socket(fileno=_CHANNEL)
+    request, descriptors = receive(waker)
     waker.close()
     return worker(request, descriptors) if request else 0
 
@@ -254,8 +269,8 @@ def wait(link: int) -> int:
 def worker(message: bytes, descriptors: list[int]) -> int:
     """Become a worker: descriptors, environment, confinement, then the plugin. Returns the exit status."""
     page = arrange(descriptors)
-    request = json.loads(message)
-    wire = PARTS["frames"].Wire(socket.socket(fileno=_CHANNEL))
+    request = PARTS["serve"].parse(message.decode(), 0)[0]
+    wire = PARTS["frames"].Wire(_socket.socket(fileno=_CHANNEL))
     path = request["entry"]
     try:
         for name, value in request["environment"].items():
@@ -320,11 +335,14 @@ def refuse(wire: Any, error: BaseException, path: str) -> None:
         pass
 
 
-class Offered(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds `devkit_plugin`, by which plugins reach their host, where they have none of that name."""
+class Offered:
+    """Finds `devkit_plugin`, by which plugins reach their host, where they have none of that name.
+
+    Without the base classes of `importlib.abc`, which would import a dozen modules.
+    """
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
-        return importlib.util.spec_from_loader(fullname, self) if fullname == "devkit_plugin" else None
+        return ModuleSpec(fullname, self) if fullname == "devkit_plugin" else None  # type: ignore[arg-type]
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         return importlib.import_module(f"{_PACKAGE}.{spec.name}")
@@ -362,7 +380,7 @@ def main() -> None:
     if len(sys.argv) > 2:
         global PROGRAM  # noqa: PLW0603 - set once, before the first fork
         PROGRAM = LoadingBy(sys.argv[2], sys.argv[3:])
-    control = socket.socket(fileno=int(sys.argv[1]))
+    control = _socket.socket(fileno=int(sys.argv[1]))
     warm()
     Zygote(control).run()
 
