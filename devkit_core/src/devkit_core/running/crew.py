@@ -12,11 +12,14 @@ from devkit_core.running.lanes import Lanes
 from devkit_core.running.member import Member
 
 if TYPE_CHECKING:
+    from devkit_core.protocol.messages import Result
     from devkit_core.running.blueprints import Times
     from devkit_core.workers.blocking_channel import BlockingChannel
     from devkit_core.workers.pending import PendingCall
 
-__all__ = ["Crew"]
+__all__ = ["Attempt", "Crew"]
+
+Attempt = Callable[[int, bytes, bool, float], "Result | None"]
 
 _DRAINING = 4  # times the crew: replaced instances that still have calls; a further swap waits for some
 _LEAVING_SECONDS = 2.0
@@ -48,6 +51,11 @@ class Crew:
     def pids(self) -> list[int]:
         """The process ids of those that have a process of their own."""
         return [each.instance.pid for each in self.members if each.instance.pid is not None]
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """What answers short calls of the event loop at once, where there is one instance and it does."""
+        return self.members[0].instance.attempt if len(self.members) == 1 else None
 
     def front(self) -> tuple[Callable[[PendingCall], None], BlockingChannel | Lanes | None]:
         """Return what takes calls of the event loop, and of threads: of one instance, the instance itself."""

@@ -145,8 +145,8 @@ class Recovery:
         """Return what calls fail with while the circuit is open."""
         seconds, rules, last = self.restarts.pause(), self.restarts.rules, self._condition.error
         error = CircuitOpen(
-            f"`{self._plugin}` needed over {rules.most} restarts in {rules.within:g} s, and is not tried again "
-            f"for {seconds:.3g} s{f': {last.message}' if last is not None else ''}",
+            f"`{self._plugin}` needed over {rules.most} restarts in {rules.within:g} s, and is not tried "
+            f"again for {seconds:.3g} s{f': {last.message}' if last is not None else ''}",
             plugin=self._plugin,
             hint=f"`devkit plugin logs {self._plugin}` may say why; "
             f"`devkit plugin reload {self._plugin}` tries at once",

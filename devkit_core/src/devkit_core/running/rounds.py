@@ -109,7 +109,7 @@ class Rounds:
             if member in supervisor.crew:
                 member.instance.end(
                     WorkerCrashed(
-                        f"a worker of `{supervisor.id}` was idle, and answered no ping in {self._patience:g} s",
+                        f"an idle worker of `{supervisor.id}` answered no ping in {self._patience:g} s",
                         code="worker-unresponsive",
                         plugin=supervisor.id,
                     )

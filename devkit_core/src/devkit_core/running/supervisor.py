@@ -11,23 +11,16 @@ from typing import TYPE_CHECKING
 
 from devkit_core.errors import DevKitError, LoadError
 from devkit_core.events.bus import Bus, EventKind
-from devkit_core.events.stats import Tally
 from devkit_core.model.types import PluginHealth, PluginStatus
 from devkit_core.running import health as healths
-from devkit_core.running.backlog import Backlog
-from devkit_core.running.condition import Condition
-from devkit_core.running.crew import Crew
 from devkit_core.running.failures import passing
-from devkit_core.running.functions import number_of
+from devkit_core.running.intake import Intake
 from devkit_core.running.member import Member, start_all
 from devkit_core.running.recovery import Recovery
 from devkit_core.running.restarts import Restarts
 
 if TYPE_CHECKING:
     from devkit_core.running.blueprints import Blueprint
-    from devkit_core.running.crew import Attempt
-    from devkit_core.running.lanes import Lanes
-    from devkit_core.workers.blocking_channel import BlockingChannel
     from devkit_core.workers.deadlines import Deadlines
     from devkit_core.workers.pending import PendingCall
 
@@ -36,7 +29,7 @@ __all__ = ["Supervisor"]
 _SHUTDOWN = 5.0  # seconds, of a plugin that was never read
 
 
-class Supervisor:
+class Supervisor(Intake):
     """Keeps one plugin running, through deaths, restarts and swaps.
 
     `read` reads the plugin from disk; `scratch` is the folder that instances' own folders go to; `started` is
@@ -53,59 +46,19 @@ class Supervisor:
         restarts: Restarts,
         started: Callable[[Supervisor], None],
     ) -> None:
-        self.id = plugin
-        self.condition = Condition(plugin, bus)
-        self.crew = Crew()
+        super().__init__(plugin, bus, deadlines)
         self.recovery = Recovery(plugin, restarts, self.condition, self)
-        self.blueprint: Blueprint | None = None
-        self.tally = Tally()
         self.reloads = 0
         self.load_seconds: float | None = None
         self.since: float | None = None  # by time.monotonic, when the instances took over
-        self.timeout = 300.0  # seconds a call may take where it sets no limit of its own
-        self.payload_limit = 64 << 20  # bytes that an input may have
-        self.takes_pieces = False  # whether the last instance takes inputs in pieces
         #: starts a plugin that rests, with what it needs; set by whoever lets it rest
         self.wake: Callable[[], Awaitable[None]] | None = None
-        #: takes a call: the one instance's own method, wherever there is one, as every call pays for more
-        self.submit: Callable[[PendingCall], None] = self._refuse
-        #: answers a short call at once, where the one instance does that; None of it: the call is submitted
-        self.attempt: Attempt | None = None
-        #: what takes calls of threads directly now
-        self.lane: BlockingChannel | Lanes | None = None
         self._read = read
         self._scratch = scratch
         self._started = started
-        self._backlog = Backlog(plugin, deadlines)
         self._answers = 0  # before the instances took over
-        self._loaded = False
         self._resting = False
         self._lock = asyncio.Lock()
-
-    @property
-    def status(self) -> PluginStatus:
-        """Where the plugin is in its life."""
-        return self.condition.status
-
-    @property
-    def health(self) -> PluginHealth:
-        """How it does."""
-        return self.condition.health
-
-    @property
-    def error(self) -> DevKitError | None:
-        """What went wrong last, where it hasn't started since."""
-        return self.condition.error
-
-    @property
-    def loaded(self) -> bool:
-        """Whether calls are taken: from a load that succeeded to the stop, through deaths and rests."""
-        return self._loaded
-
-    @property
-    def running(self) -> bool:
-        """Whether there is an instance now."""
-        return bool(self.crew.members)
 
     @property
     def resting(self) -> bool:
@@ -118,16 +71,6 @@ class Supervisor:
         return self._lock.locked()
 
     @property
-    def pid(self) -> int | None:
-        """The process id of its first worker, where there is one now."""
-        return self.crew.members[0].instance.pid if self.crew.members else None
-
-    @property
-    def concurrency(self) -> int:
-        """How many calls all workers together take at a time."""
-        return sum(each.instance.concurrency for each in self.crew.members) or 1
-
-    @property
     def _folder(self) -> Path | None:
         return self.blueprint.folder if self.blueprint else None
 
@@ -138,50 +81,6 @@ class Supervisor:
             if members == self.crew.members:
                 self.condition.set_health(health, why)
         return self.health
-
-    # -- calls
-
-    def number(self, function: str) -> int:
-        """Return a function's number; raises FunctionMissing."""
-        instance = self.crew.members[0].instance if self.crew.members else None
-        manifest = self.blueprint.manifest if self.blueprint else None
-        return number_of(self.id, function, instance.functions if instance else None, manifest)
-
-    def _route(self) -> None:
-        """Decide who takes calls from now on."""
-        self.lane = self.attempt = None
-        if not self._loaded:
-            self.submit = self._refuse
-        elif self.crew.members:
-            self.submit, self.lane = self.crew.front()
-            self.attempt = self.crew.attempt
-        elif self.recovery.is_open:
-            self.submit = self._fail_fast
-        else:
-            self.submit = self._keep
-
-    def _refuse(self, call: PendingCall) -> None:
-        call.set_exception(self._not_loaded())
-
-    def _keep(self, call: PendingCall) -> None:
-        self._backlog.add(call)
-        self.recovery.mend()
-
-    def _fail_fast(self, call: PendingCall) -> None:
-        if self.recovery.admit():
-            self._keep(call)
-        else:
-            call.set_exception(self.recovery.error())
-
-    def _not_loaded(self) -> LoadError:
-        return LoadError(
-            f"`{self.id}` is {self.status}, and takes no calls", code="plugin-not-loaded", plugin=self.id
-        )
-
-    def _hand_out(self) -> None:
-        """Give the calls that waited to whoever takes calls now."""
-        for call in self._backlog.empty():
-            self.submit(call)
 
     # -- deaths and restarts
 
@@ -231,10 +130,6 @@ class Supervisor:
             self.condition.set_health(PluginHealth.UNHEALTHY, self.error.message if self.error else None)
             self.condition.rest_as(PluginStatus.ERROR)
         self._route()
-
-    def fail_waiting(self, error: DevKitError) -> None:
-        """End the calls that wait; called by the recovery."""
-        self._backlog.fail(error)
 
     # -- life
 
@@ -330,12 +225,6 @@ class Supervisor:
             self.submit(call)
         self._started(self)
         return old
-
-    def _apply(self, blueprint: Blueprint) -> None:
-        self.timeout = blueprint.times.execute
-        self.payload_limit = blueprint.limits.payload_mb << 20
-        self.recovery.restarts.rules = blueprint.upkeep.restarts
-        self.crew.wanted = blueprint.upkeep.workers
 
     async def reload(self) -> None:
         """Start new instances beside the old and swap; if the new ones are not fit, the old stay.
