@@ -84,7 +84,7 @@ FLIGHT = Family(
     "Calls of 100 bytes, 64 in flight",
     ALL,
     (
-        Task(MANY, "flight", names(ALL), _FLIGHT_COUNT, _FLIGHT_QUICK, rounds=9),
+        Task(MANY, "flight", names(ALL), _FLIGHT_COUNT, _FLIGHT_QUICK, rounds=9, processor=True),
         Task(FLIGHT_PLACES[", two cores"], "flight", names(CLOSE), _FLIGHT_COUNT, _FLIGHT_QUICK, rounds=9,
              cores="two"),
     ),
@@ -94,8 +94,15 @@ FLIGHT = Family(
             best_round=True),
         Row("100 B, 64 in flight: asyncio", OURS.name, f"{MANY}, calls/s", (POOL.name,), 12, "≥"),
         *_flight_rows(", two cores", FLIGHT_PLACES[", two cores"]),
+        *(
+            Row("processor µs a call, host and plugin: asyncio", OURS.name, f"{MANY}, processor µs", peers)
+            for peers in ((FLOOR.name,), GO, (POOL.name,))
+        ),
     ),
-    about="For the blocking floor a thread writes frames made before, and what comes back is only counted.",
+    about=(
+        "For the blocking floor a thread writes frames made before, and what comes back is only counted. The"
+        " processor time of a call hardly depends on what else the machine does."
+    ),
 )  # fmt: skip
 
 LARGE = (OURS, NETRPC, UVLOOP, GRPC, BLOCKING, PIPE)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from machine import Cores, Quiet, pinned
+from machine import Cores, Quiet, pinned, spent
 from peers import install
 
 HERE = Path(__file__).resolve().parent
@@ -55,6 +55,7 @@ class Task:
     quick: dict[str, int] = field(default_factory=dict)
     rounds: int = 7
     cores: Cores = "any"
+    processor: bool = False  # whether the processor time of a call counts too, of host and plugin together
 
 
 @dataclass(frozen=True)
@@ -221,7 +222,11 @@ def _round(outcome: Outcome, players: dict[str, _Player], task: Task, number: in
         arguments = {**task.arguments, **(task.quick if quick else {})}
         try:
             with pinned(player.pid, task.cores):
+                before = spent(player.pid) if task.processor else 0
                 answer = player.ask({"task": task.name, **arguments}, PATIENCE)
+                if task.processor and "figures" in answer:
+                    used = spent(player.pid) - before
+                    answer["figures"]["processor µs"] = used / arguments["calls"] / 1e3
         except Broken as error:
             outcome.skipped[name] = f"{task.label or task.name}: {error}"
             del players[name]

@@ -81,6 +81,15 @@ def _below(pid: int) -> list[int]:
     return found
 
 
+def spent(host: int) -> int:
+    """Return the processor time, in ns, that a host and the processes below it have used."""
+    total = 0
+    for process in (host, *_below(host)):
+        with contextlib.suppress(OSError):
+            total += time.clock_gettime_ns(~process << 3 | 2)  # the clock that clock_getcpuclockid(3) names
+    return total
+
+
 def _pin(pid: int, cores: set[int]) -> None:
     for task in Path(f"/proc/{pid}/task").iterdir():
         with contextlib.suppress(ProcessLookupError):

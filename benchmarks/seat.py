@@ -117,7 +117,7 @@ def main(module: str, name: str, *arguments: str) -> None:
     try:
         seat: Seat = getattr(importlib.import_module(module), name)(*arguments)
     except ImportError as error:
-        answer(skipped=f"{error.name} is not installed")
+        answer(skipped=str(error))
         return
     with asyncio.Runner(loop_factory=type(seat).loop_factory) as runner:
         runner.run(seat.start())
