@@ -259,9 +259,9 @@ ONCE = """
 WRITING = '\n[permissions]\npermissions = ["filesystem:write=$PLUGIN"]\n'
 
 
-@pytest.mark.parametrize("more", ["[runtime]\nidempotent = true\n", "[functions.execute]\nidempotent = true\n"])
-async def test_an_idempotent_call_is_begun_again(project, more):
-    folder = project.write("again", ONCE, more=more + WRITING)
+@pytest.mark.parametrize("where", ["runtime", "functions.execute"])
+async def test_an_idempotent_call_is_begun_again(project, where):
+    folder = project.write("again", ONCE, more=f"[{where}]\nidempotent = true\n" + WRITING)
     granted = {"default_permissions": ("filesystem:write=$PLUGIN",), "max_restarts": 100}
     async with project.manager(**granted) as manager:
         handle = await manager.load("again")
@@ -430,10 +430,13 @@ async def test_an_idle_plugin_rests_until_the_next_call(project):
         handle = manager.get_plugin("lazy")
         events = manager.subscribe(plugins=["lazy"])
         first = await handle.execute("x")
-        assert (await handle.execute("sleep 0.6")).split(":")[0] == first.split(":")[0]  # a call is no idleness
+        slow = await handle.execute("sleep 0.6")  # which is no idleness
+        assert slow.split(":")[0] == first.split(":")[0]
         told = await until(events, "plugin-unloaded")
         assert told.data["why"] == "idle for 0.2 s"
-        await until(events, "plugin-state-changed") if handle.info.status is not PluginStatus.RESOLVED else None
+        await until(
+            events, "plugin-state-changed"
+        ) if handle.info.status is not PluginStatus.RESOLVED else None
         assert (handle.info.status, handle.pid) == (PluginStatus.RESOLVED, None)
         assert manager.list_plugins() == []
         again = await handle.execute("x")

@@ -133,7 +133,7 @@ def test_never_more_restarts_than_allowed_while_closed(steps):
         if step == "wait":
             clock.now += 1.5
         elif step == "begin":
-            if restarts.circuit is Circuit.OPEN or not begun and restarts.recent:
+            if restarts.circuit is Circuit.OPEN or (not begun and restarts.recent):
                 continue
             if restarts.fell():
                 continue

@@ -128,7 +128,8 @@ class PluginSystemConfig:
         ),
     )
     max_workers: int = field(
-        default=8, metadata=_about("Workers that one plugin may have, whatever its manifest asks.", 1, 64)
+        default=8,
+        metadata=_about("Workers that one plugin may have, whatever its manifest asks.", 1, 64, _raises),
     )
     max_restarts: int = field(
         default=5,
@@ -136,6 +137,7 @@ class PluginSystemConfig:
             "Restarts of one plugin in restart_window; with one more its calls fail at once, for a while.",
             0,
             1_000_000,
+            _raises,
         ),
     )
     restart_window: float = field(

@@ -16,9 +16,10 @@ from collections.abc import (
     Iterable,
     Sequence,
 )
+from time import monotonic
 from typing import Any, overload
 
-from devkit_core.errors import PayloadTooLarge, UsageError
+from devkit_core.errors import DevKitError, PayloadTooLarge, UsageError
 from devkit_core.loading.call import Call, Result
 from devkit_core.model.limits import how_to_raise
 from devkit_core.model.types import PluginInfo
@@ -29,7 +30,7 @@ from devkit_core.running.mapping import IN_FLIGHT, Outcome, map_calls
 from devkit_core.running.supervisor import Supervisor
 from devkit_core.workers.feeding import FedCall
 from devkit_core.workers.host_calls import Link
-from devkit_core.workers.pending import PendingCall, StreamingCall, TextCall
+from devkit_core.workers.pending import PendingCall, PlainCall, StreamingCall, TextCall
 
 __all__ = ["PluginHandle"]
 
@@ -127,7 +128,17 @@ class PluginHandle:
             return (await self._wrapped(Call(self.id, "execute", data, text, timeout))).value
         supervisor = self._supervisor
         timeout = supervisor.timeout if timeout is None else self._seconds(timeout)
-        call = PendingCall(supervisor.id, 0, data, text, timeout, self._loop, supervisor.tally)
+        if (attempt := supervisor.attempt) is not None:
+            began = monotonic()
+            try:
+                answer = attempt(0, data, text, timeout)
+            except DevKitError as error:
+                supervisor.tally.failed(began, len(data), error.code)
+                raise
+            if answer is not None:
+                supervisor.tally.answered(began, len(data), len(answer.data))
+                return answer.value
+        call = PlainCall(supervisor.id, 0, data, text, timeout, self._loop, supervisor.tally)
         supervisor.submit(call)
         if not call.ended:  # as in `call.wait`, without a coroutine more
             future = call.future = self._loop.create_future()
@@ -139,8 +150,7 @@ class PluginHandle:
             except RuntimeError:  # another loop in the manager's thread
                 call.cancel()
                 raise self._elsewhere() from None
-        data, text = call.answer or call.result()
-        return str(data, "utf-8", "replace") if text else data
+        return call.value if call.value is not None else call.given()
 
     async def _execute_long(self, input: str, timeout: float | None) -> str | bytes:
         """Do what `execute` does, for a text in ASCII that is worth not being encoded and copied."""
@@ -154,7 +164,8 @@ class PluginHandle:
         seconds = supervisor.timeout if timeout is None else self._seconds(timeout)
         call = TextCall(supervisor.id, 0, input, seconds, self._loop, supervisor.tally)
         supervisor.submit(call)
-        return await call.wait_for_value()
+        await call.wait()
+        return call.given()
 
     @overload
     async def call(

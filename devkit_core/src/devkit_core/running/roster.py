@@ -14,8 +14,10 @@ from devkit_core.events.bus import Bus, EventKind
 from devkit_core.model.types import Discovered, PluginStatus
 from devkit_core.running.failures import told
 from devkit_core.running.supervisor import Supervisor
+from devkit_core.running.together import together
 
 if TYPE_CHECKING:
+    from devkit_core.catalog.offers import Available
     from devkit_core.catalog.registry import Registry
     from devkit_core.catalog.resolver import Need, Order
     from devkit_core.model.manifest import Parsed
@@ -93,7 +95,7 @@ class Roster:
     async def load(
         self, wanted: Sequence[str], *, lazily: bool = False, asked: bool = True
     ) -> dict[str, DevKitError]:
-        """Load plugins and what they need, dependencies first; return what failed, by id.
+        """Load plugins and what they need, several at once, dependencies first; return what failed, by id.
 
         With `lazily`, those that are started on demand, and that no other needs, are only made ready for it.
         A plugin that died too often is started all the same where somebody `asked` for it.
@@ -101,7 +103,8 @@ class Roster:
         plan = self._order(wanted)
         failed: dict[str, DevKitError] = dict(plan.failures)
         waiting = self._on_demand(plan) if lazily else set()
-        for chosen in plan.sequence:
+
+        async def one(chosen: Available) -> None:
             missing = [n.id for n in chosen.needs if n.id in failed and not n.optional]
             try:
                 if missing:
@@ -112,7 +115,17 @@ class Roster:
                     await self._start(chosen.id, chosen.needs, asked=asked)
             except DevKitError as error:
                 failed[chosen.id] = error
+
+        await together(plan.sequence, one)
+        for chosen in plan.sequence:  # one that failed may have left its place to another
+            error = failed.get(chosen.id)
+            if error is not None and error.code == "too-many-plugins" and self._has_room(chosen.id):
+                del failed[chosen.id]
+                await one(chosen)
         return failed
+
+    def _has_room(self, plugin: str) -> bool:
+        return len({*self._registry.loaded(), *self._starting} - {plugin}) < self._most
 
     def _on_demand(self, plan: Order) -> set[str]:
         """Return the plugins that only their first call has to start."""
@@ -170,7 +183,7 @@ class Roster:
             return
         if self._closed:
             raise _manager_closed(plugin)
-        if len({*self._registry.loaded(), *self._starting} - {plugin}) >= self._most:
+        if not self._has_room(plugin):
             raise LoadError(
                 f"{self._most} plugins are loaded already",
                 code="too-many-plugins",

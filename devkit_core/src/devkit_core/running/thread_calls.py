@@ -48,7 +48,7 @@ class ThreadCalls:
         if lane is None or not lane.perform(call):
             self._hand_over([call])
             call.wait()
-        return call.result().value
+        return call.given()
 
     def map(
         self, inputs: Iterable[str | bytes], *, ordered: bool, timeout: float | None, in_flight: int
@@ -162,7 +162,7 @@ def _take_finished(pending: list[BlockingCall], ordered: bool) -> list[BlockingC
 
 def _outcome(call: BlockingCall) -> Outcome:
     if call.answer is not None:
-        return Outcome(call.position, call.answer.value, None)
+        return Outcome(call.position, call.given(), None)
     if not isinstance(call.error, DevKitError):
         call.result()  # raises: no plugin's error, but a fault of ours
     assert isinstance(call.error, DevKitError)

@@ -15,7 +15,7 @@ from devkit_core.cli.session import Session
 from devkit_core.errors import StateError
 from devkit_core.running.control import ask, hosts
 
-__all__ = ["host_stats", "running", "running_line", "stats"]
+__all__ = ["host_stats", "running", "running_line", "state", "stats"]
 
 
 @command(
@@ -64,7 +64,7 @@ def running(session: Session, plugin: str) -> list[dict[str, Any]]:
         for host in host_stats(session, plugin)
         if host["stats"]
         for numbers in host["stats"]["plugins"].values()
-        if numbers["uptime_seconds"] is not None
+        if numbers["uptime_seconds"] is not None or numbers.get("circuit", "closed") != "closed"
     ]
 
 
@@ -74,7 +74,17 @@ def running_line(host: dict[str, Any]) -> str:
     failed = sum(numbers["errors"].values())
     calls = f"{amount(numbers['calls'])} calls, {amount(failed)} failed"
     p50 = duration(numbers["latency"]["p50"])
-    return f"{host['program']} (process {host['pid']}): {calls}, p50 {p50}, {numbers['health']}"
+    return f"{host['program']} (process {host['pid']}): {calls}, p50 {p50}, {state(numbers)}"
+
+
+def state(numbers: dict[str, Any]) -> str:
+    """Return how a plugin does, with what its circuit says where it isn't closed."""
+    circuit = numbers.get("circuit", "closed")  # a host of another version may not say
+    if circuit == "closed":
+        return str(numbers["health"])
+    seconds = numbers.get("retry_seconds")
+    tried = "is being tried" if seconds is None else f"is tried again in {duration(seconds)}"
+    return f"{numbers['health']}, circuit {circuit}: {tried}"
 
 
 def _view(found: list[dict[str, Any]], detailed: bool) -> View:
@@ -110,7 +120,7 @@ def _facts(host: dict[str, Any], numbers: dict[str, Any]) -> Iterator[tuple[str,
     errors = ", ".join(f"{count} {code}" for code, count in sorted(numbers["errors"].items()))
     yield "plugin", Styled(numbers["id"], "accent")
     yield "host", f"{host['program']} (process {host['pid']})"
-    yield "status", f"{numbers['status']}, {numbers['health']}"
+    yield "status", f"{numbers['status']}, {state(numbers)}"
     yield "calls", amount(numbers["calls"])
     yield "errors", Styled(errors, "bad") if errors else "none"
     if latency["p50"] is not None:
@@ -128,6 +138,8 @@ def _facts(host: dict[str, Any], numbers: dict[str, Any]) -> Iterator[tuple[str,
     yield "reloads", amount(numbers["reloads"])
     if numbers["pid"] is not None:
         memory, cpu = bytes_of(numbers["memory_bytes"]), duration(numbers["cpu_seconds"])
-        yield "worker", f"process {numbers['pid']}, {memory} of memory, {cpu} of CPU"
+        pids = numbers.get("pids") or [numbers["pid"]]
+        which = f"process {pids[0]}" if len(pids) == 1 else f"processes {', '.join(map(str, pids))}"
+        yield "worker" if len(pids) == 1 else "workers", f"{which}, {memory} of memory, {cpu} of CPU"
     if numbers["uptime_seconds"] is not None:
         yield "up for", duration(numbers["uptime_seconds"])

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from devkit_core.cli.grammar import command, pass_session
+from devkit_core.cli.numbers import duration
 from devkit_core.cli.output import Facts, Styled, View
 from devkit_core.cli.session import Session
 from devkit_core.errors import StateError
@@ -25,7 +26,8 @@ def status(session: Session) -> None:
     missing = enforcement.missing()
     loaders = [each.name for each in session.extensions.loaders()]
     session.extensions.load()
-    wrong = _wrong(session, loaders, missing)
+    running = _hosts(session)
+    wrong = [*_wrong(session, loaders, missing), *_circuits(running)]
     data = {
         "plugins": {"total": len(rows), **counts},
         "plugin_dir": str(session.places.plugin_dir(session.settings.config.plugin_dir)),
@@ -35,7 +37,7 @@ def status(session: Session) -> None:
             "enforced_by": enforcement.by,
             "missing": list(missing),
         },
-        "hosts": _hosts(session),
+        "hosts": running,
         "extensions_broken": [each.name for each in session.extensions.broken],
         "problems": wrong,
     }
@@ -52,9 +54,28 @@ def _hosts(session: Session) -> list[dict[str, Any]]:
             told = ask(host, {"op": "list"}, seconds=5)
         except StateError:
             told = {}
-        facts = {"plugins": told.get("plugins", {}), "calls": told.get("calls"), "failed": told.get("errors")}
+        facts = {
+            "plugins": told.get("plugins", {}),
+            "circuits": told.get("circuits", {}),
+            "calls": told.get("calls"),
+            "failed": told.get("errors"),
+        }
         found.append({"pid": host.pid, "program": host.program, **facts})
     return found
+
+
+def _circuits(running: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Return the plugins that running hosts leave alone, as they died too often."""
+    return [
+        {
+            "subject": plugin,
+            "problem": f"died too often in {host['program']} (process {host['pid']}): its calls fail for "
+            f"{duration(circuit['retry_seconds'])}",
+            "next": f"devkit plugin logs {plugin}, then devkit plugin reload {plugin}",
+        }
+        for host in running
+        for plugin, circuit in host["circuits"].items()
+    ]
 
 
 def _wrong(session: Session, loaders: list[str], missing: tuple[str, ...]) -> list[dict[str, str]]:
