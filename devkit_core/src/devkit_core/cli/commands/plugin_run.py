@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import IO
 
 import click
@@ -32,6 +33,7 @@ from devkit_core.running.handle import PluginHandle
 __all__ = ["run"]
 
 Value = str | bytes
+_BLOCK = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,20 +180,35 @@ def _input(argument: str | None, file: str | None, limit: int) -> Value:
             ) from error
     else:
         data = os.fsencode(argument or "")
+    return _text(data)
+
+
+def _lines(stream: IO[bytes], limit: int) -> Iterator[Value]:
+    """Yield lines as they come; reading holds no lock of the stream, which the end of the program takes."""
+    try:
+        read = partial(os.read, stream.fileno(), _BLOCK)
+    except OSError:  # no file, as in a program that runs commands itself
+        read = partial(stream.read, _BLOCK)
+    begun: list[bytes] = []  # parts of a line whose end is not here
+    size = 0
+    while data := read():
+        first, *others = data.split(b"\n")
+        begun.append(first)
+        size += len(first)
+        if size > limit:
+            raise PayloadTooLarge(f"a line of the input has more than {limit >> 20} MiB")
+        for each in others:
+            yield _text(b"".join(begun) + b"\n")
+            begun, size = [each], len(each)
+    if size:
+        yield _text(b"".join(begun))
+
+
+def _text(data: bytes) -> Value:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         return data
-
-
-def _lines(stream: IO[bytes], limit: int) -> Iterator[Value]:
-    while line := stream.readline(limit + 1):
-        if len(line) > limit:
-            raise PayloadTooLarge(f"a line of the input has more than {limit >> 20} MiB")
-        try:
-            yield line.decode("utf-8")
-        except UnicodeDecodeError:
-            yield line
 
 
 def _read(stream: IO[bytes], limit: int) -> bytes:
