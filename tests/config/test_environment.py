@@ -46,7 +46,7 @@ def test_the_reference_has_every_setting_and_variable():
     page = (ROOT / "docs/reference/configuration.md").read_text()
     for each in settings():
         named = {True: "true", False: "false", (): "[]"}
-        default = each.default if each.kind is int else named.get(each.default, each.default)
+        default = each.default if each.kind in (int, float) else named.get(each.default, each.default)
         default = json.dumps(default) if isinstance(default, tuple) else default
         default = f'"{default}"' if each.kind is str else f"{default:g}" if each.kind is float else default
         assert f"| `{each.name}` | `{default}` | {each.expects} | {each.doc} |" in page

@@ -174,6 +174,7 @@ TABLES = {
     "`[runtime]`": tables.Runtime,
     "`[runtime.limits]`": tables.Limits,
     "`[runtime.timeouts]`": tables.Timeouts,
+    "`[runtime.restart]`": tables.Restart,
     "`[runtime.security]`": tables.Security,
     "`[python]`": tables.Python,
     "`[functions.NAME]`": tables.Function,

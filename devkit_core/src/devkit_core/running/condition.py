@@ -1,4 +1,4 @@
-"""How one plugin is: its state and health, and the events that tell of them."""
+"""One plugin's state and health, and the events that tell of them."""
 
 from __future__ import annotations
 

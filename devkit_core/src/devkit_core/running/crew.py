@@ -1,4 +1,4 @@
-"""The instances of one plugin: those that take calls, and those that leave."""
+"""The instances of one plugin: those that work, and those that leave."""
 
 from __future__ import annotations
 

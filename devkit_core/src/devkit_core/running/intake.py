@@ -1,4 +1,4 @@
-"""Where one plugin's calls go: to its instances, to wait for them, or nowhere."""
+"""Where one plugin's calls go: to instances, to wait, or nowhere."""
 
 from __future__ import annotations
 

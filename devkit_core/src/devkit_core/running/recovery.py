@@ -1,4 +1,4 @@
-"""Brings back the instances of one plugin that ended, until that happens too often."""
+"""Brings back instances that ended, until that happens too often."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looks at idle plugins: whether their workers still answer, whether anybody needs them."""
+"""Looks at idle plugins: do their workers answer, does anybody call them?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many instances a plugin has, when they start, and what keeps them running."""
+"""How many instances a plugin has, when they start, how often again."""
 
 from __future__ import annotations
 
