@@ -97,7 +97,8 @@ class Outcome:
 
     rounds: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
-    skipped: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)  # what isn't here, and why
+    failed: dict[str, str] = field(default_factory=dict)
     busy: float = 0.0
     seconds: float = 0.0
 
@@ -120,7 +121,7 @@ class _Player:
     """A contestant's process."""
 
     def __init__(self, contestant: Contestant, quick: bool, log: IO[bytes]) -> None:
-        folder = "" if quick else str(install.packages())
+        folder = "" if quick else install.packages()
         self._process = subprocess.Popen(
             contestant.command(quick),
             cwd=HERE,
@@ -185,8 +186,11 @@ def play(family: Family, quiet: Quiet, *, quick: bool, say: Callable[[str], None
                 player = _Player(contestant, quick, log)
                 stack.callback(player.close)
                 hello = player.read(PATIENCE)
-            except (install.Missing, Broken, OSError) as error:
+            except install.Missing as error:
                 outcome.skipped[contestant.name] = str(error)
+                continue
+            except (Broken, OSError) as error:
+                outcome.failed[contestant.name] = str(error)
                 continue
             if "skipped" in hello:
                 outcome.skipped[contestant.name] = hello["skipped"]
@@ -228,11 +232,11 @@ def _round(outcome: Outcome, players: dict[str, _Player], task: Task, number: in
                     used = spent(player.pid) - before
                     answer["figures"]["processor µs"] = used / arguments["calls"] / 1e3
         except Broken as error:
-            outcome.skipped[name] = f"{task.label or task.name}: {error}"
+            outcome.failed[name] = f"{task.label or task.name}: {error}"
             del players[name]
             continue
         if "failed" in answer:
-            outcome.skipped[f"{name}, {task.label or task.name}"] = answer["failed"]
+            outcome.failed[f"{name}, {task.label or task.name}"] = answer["failed"]
         for unit, figure in answer.get("figures", {}).items():
             metric = f"{task.label}, {unit}" if task.label else unit
             outcome.rounds.setdefault(name, {}).setdefault(metric, []).append(figure)

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from seat import (
+    PAUSE,
     WINDOW,
     Figures,
     Seat,
@@ -118,6 +119,7 @@ class Asyncio(Seat):
         text, samples = text_of(100), []
         for _ in range(starts):
             await self._manager.unload("echo")
+            await asyncio.sleep(PAUSE)
             begin = time.perf_counter_ns()
             self._handle = await self._manager.load("echo")
             await self._handle.execute(text)

@@ -94,6 +94,7 @@ def page(results: Results) -> Iterator[str]:
     versions = {who: v for family in families.values() for who, v in family["versions"].items()}
     yield from (f"- {who}: {versions[who]}" for who in sorted(versions, key=str.lower))
     skipped = {who: why for family in families.values() for who, why in family["skipped"].items()}
+    skipped |= {who: why for family in families.values() for who, why in family.get("failed", {}).items()}
     if skipped:
         yield "\n## Not measured\n"
         yield from (f"- {who}: {why}" for who, why in sorted(skipped.items()))

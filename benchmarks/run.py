@@ -45,6 +45,8 @@ def measure(name: str, quiet: Quiet, quick: bool, seconds: float) -> dict[str, A
     outcome = play(replace(chosen, seconds=min(chosen.seconds, seconds)), quiet, quick=quick, say=say)
     for who, why in outcome.skipped.items():
         say(f"{name}: skipped {who}: {why}")
+    for who, why in outcome.failed.items():
+        say(f"{name}: failed: {who}: {why}")
     return {
         "title": chosen.title,
         "about": chosen.about,
@@ -58,12 +60,13 @@ def measure(name: str, quiet: Quiet, quick: bool, seconds: float) -> dict[str, A
         },
         "versions": outcome.versions,
         "skipped": outcome.skipped,
+        "failed": outcome.failed,
     }
 
 
 def incomplete(found: dict[str, Any]) -> bool:
     """Say whether a family failed, or DevKit in it."""
-    return "failed" in found or any(who.lower().startswith("devkit") for who in found["skipped"])
+    return "rows" not in found or any(who.lower().startswith("devkit") for who in found["failed"])
 
 
 def main() -> int:
@@ -87,7 +90,7 @@ def main() -> int:
             left -= found["seconds"]
         except Exception as error:  # the families after it still count
             say(f"{name}: failed: {type(error).__name__}: {error}")
-            results["families"][name] = {"failed": f"{type(error).__name__}: {error}"}
+            results["families"][name] = {"failed": {name: f"{type(error).__name__}: {error}"}}
             continue
         results["families"][name] = found
         if options.write:

@@ -52,19 +52,24 @@ def environment() -> Path:
         pip: list[str | Path] = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         try:
             _run([*pip, *PACKAGES], 300)
+            stamp.write_text(wanted)
         except Missing:
             for package in PACKAGES:
                 try:
-                    _run([*pip, package], 120)
+                    _run([*pip, package], 60)
                 except Missing as why:
                     print(f"note: {package}: {why}", file=sys.stderr)
-        stamp.write_text(wanted)
     return folder
 
 
-def packages() -> Path:
-    """Return the folder that the Python peers' modules are in."""
-    return next(iter(environment().glob("lib/python*/site-packages")))
+@functools.cache
+def packages() -> str:
+    """Return the folder that the Python peers' modules are in, or nothing; each then says so."""
+    try:
+        return str(next(iter(environment().glob("lib/python*/site-packages")), ""))
+    except (Missing, OSError) as why:
+        print(f"note: no peers in Python: {why}", file=sys.stderr)
+        return ""
 
 
 @functools.cache

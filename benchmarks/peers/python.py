@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import collections
 import concurrent.futures
 import contextlib
@@ -18,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from seat import WINDOW, Figures, Seat, one_at_a_time, rate, spread, text_of
+from seat import PAUSE, WINDOW, Figures, Seat, one_at_a_time, rate, spread, text_of
 
 
 def echo(text: str) -> str:
@@ -51,6 +52,7 @@ class Peer(Seat):
         samples = []
         for _ in range(starts):
             await self.stop()
+            await asyncio.sleep(PAUSE)
             begin = time.perf_counter_ns()
             await self.start()
             self.call("x" * 100)

@@ -87,6 +87,7 @@ def test_results_of_other_families_stay(results, show, tmp_path, monkeypatch):
         monkeypatch.setattr(pages, name, tmp_path / name)
     families = results["families"]
     pages.write({**results, "families": {"calls": families["calls"]}})
-    pages.write({**results, "families": {"commands": families["commands"], "node": {"failed": "why"}}})
+    broken = {"failed": {"node": "why"}}
+    pages.write({**results, "families": {"commands": families["commands"], "node": broken}})
     assert set(json.loads((tmp_path / "DATA").read_text())["families"]) == {"calls", "commands"}
     assert families["calls"]["title"] in (tmp_path / "PAGE").read_text()

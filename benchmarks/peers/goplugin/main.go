@@ -180,6 +180,7 @@ func flight(remote echoer, text string, calls int) figures {
 func firstAnswer(kind, binary string, starts int) figures {
 	samples := make([]float64, starts)
 	for i := range samples {
+		time.Sleep(20 * time.Millisecond) // as PAUSE in seat.py
 		begin := time.Now()
 		one := start(kind, binary)
 		call(one, strings.Repeat("x", 100))
