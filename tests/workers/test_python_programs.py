@@ -222,6 +222,28 @@ async def test_a_script_is_fresh_each_time_and_prints_by_any_means(load):
     assert await handle.execute("b") == "raw 1 b"
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import sys\nif sys.version_info:\n    def execute(text):\n        return 'found'\n",
+        "def outer():\n    global execute\n    def execute(text):\n        return 'found'\n"
+        "outer()\nexecute = execute\n",
+        "from functools import partial\nexecute = partial(lambda word, text: word, 'found')\n",
+        "from helper import *\n",
+        "def __getattr__(name):\n    if name == 'execute':\n        return lambda text: 'found'\n"
+        "    raise AttributeError(name)\n",
+    ],
+)
+async def test_ways_to_have_execute(load, source):
+    files = {"helper.py": "def execute(text):\n    return 'found'\n"}
+    assert await (await load(source, files=files)).execute("x") == "found"
+
+
+async def test_text_that_only_looks_like_execute(load):
+    handle = await load('"""\ndef execute(text):\n    return text\n"""\nimport sys\nprint(sys.argv[1:])\n')
+    assert await handle.execute("x") == "['execute', 'x']"
+
+
 async def test_modules_beside_the_entry_point(load):
     handle = await load(
         """
