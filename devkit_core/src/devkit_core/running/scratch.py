@@ -29,24 +29,19 @@ class ScratchRoot:
         parent = runtime / "scratch"
         try:
             parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.path = Path(tempfile.mkdtemp(prefix="host-", dir=parent))
-            try:
-                self._lock = os.open(self.path / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-            except OSError:
-                self.path.rmdir()  # nobody would know later that it is left
-                raise
+            self.path, self._lock = _claimed(parent)
         except OSError as error:
             raise _unwritable(parent, error) from error
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        self._sweep(parent)
+        with contextlib.suppress(OSError):  # the next host tries again
+            self._sweep(parent)
 
     def _sweep(self, parent: Path) -> None:
         for folder in parent.iterdir():
             if folder == self.path:
                 continue
             with contextlib.suppress(OSError):
-                # a host that is only now starting has no lock file yet: it is left alone
-                fd = os.open(folder / _LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+                # one without a lock file was removed in part, or is only now being made: `_claimed` sees that
+                fd = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
                 try:
                     fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     remove(folder)
@@ -59,6 +54,27 @@ class ScratchRoot:
             remove(self.path)
             os.close(self._lock)
             self._lock = -1
+
+
+def _claimed(parent: Path) -> tuple[Path, int]:
+    """Make a folder that no other host takes for left, and return it with its lock."""
+    while True:
+        path = Path(tempfile.mkdtemp(prefix="host-", dir=parent))
+        try:
+            lock = os.open(path / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:  # another host was here first
+            continue
+        except OSError:
+            path.rmdir()
+            raise
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if os.fstat(lock).st_nlink:
+                return path, lock
+        except OSError:
+            os.close(lock)
+            raise
+        os.close(lock)  # another host removed it between
 
 
 def instance_folder(root: Path, plugin: str) -> Path:
