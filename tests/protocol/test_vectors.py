@@ -22,7 +22,7 @@ class Call:
 
     def __init__(self, data: bytes = b"x", text: bool = True) -> None:
         self.function, self.data, self.text, self.id, self.deadline = 0, data, text, 0, float("inf")
-        self.size, self.source = len(data), None
+        self.size, self.source, self.plain = len(data), None, False
         self.answer = self.failure = None
         self.items: list[bytes] = []
         self.streams = False

@@ -52,6 +52,11 @@ class Waiting(Protocol):
     @property
     def size(self) -> int: ...
     @property
+    def plain(self) -> bool:
+        """Whether an answer that is text is taken as such."""
+        ...
+
+    @property
     def source(self) -> str | None:
         """The text whose bytes `data` is, where that is in ASCII and too long to be encoded for nothing."""
         ...
@@ -67,8 +72,8 @@ class Waiting(Protocol):
         """End it with an answer, unless it has ended."""
         ...
 
-    def set_text(self, text: str, /) -> None:
-        """End it with an answer that is decoded already, unless it has ended; called where it has a source."""
+    def set_text(self, text: str, size: int, /) -> None:
+        """End it with an answer of so many bytes, decoded, unless it has ended; where it is `plain`."""
         ...
 
     def fail(self, failure: Failure, /) -> None:
@@ -260,7 +265,10 @@ class Connection:
                 self._wire -= call.size + size
                 if self.abandoned:
                     self.abandoned.pop(number, None)
-                call.set_result(_new(Result, (bytes(view[at + size : end]), flags == 3)))
+                if flags == 3 and call.plain:
+                    call.set_text(str(view[at + size : end], "utf-8", "replace"), length - 8)
+                else:
+                    call.set_result(_new(Result, (bytes(view[at + size : end]), flags == 3)))
             elif not self._slow(self._view, at, end):
                 return
             at = end
@@ -302,12 +310,12 @@ class Connection:
             if (
                 (kind, flags) == (_RESULT, _TEXT | _END | _MEMORY)
                 and call is not None
-                and call.source is not None
+                and call.plain
                 and number not in self._coming
-                and (text := ring.take_text(payload, self.limit)) is not None
+                and (found := ring.take_text(payload, self.limit)) is not None
             ):
                 self._end(number)
-                call.set_text(text)
+                call.set_text(*found)
                 if self.queued:
                     self._sent_on()
                 return

@@ -104,8 +104,8 @@ class Incoming:
         self._taken = self._mark[0] = start + size
         return data
 
-    def take_text(self, place: bytes, limit: int) -> str | None:
-        """Return the payload at a place as text; None, and take nothing, where it is long or over the limit.
+    def take_text(self, place: bytes, limit: int) -> tuple[str, int] | None:
+        """Return the payload at a place as text, and its size; None, and take nothing, where it is too long.
 
         It is copied into memory that is kept, so that decoding it makes one object of its size, not two.
         """
@@ -118,7 +118,7 @@ class Incoming:
         copy = self._scratch[:size]
         copy[:] = self._ring[at : at + size]
         self._taken = self._mark[0] = start + size
-        return str(copy, "utf-8", "replace")
+        return str(copy, "utf-8", "replace"), size
 
     def _find(self, place: bytes) -> tuple[int, int]:
         if len(place) != PLACE.size:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BlockingCall", "CallGroup", "Waiter"]
 
+_TEXT = Result(b"", True)  # stands for an answer that came decoded
 _LONGEST = 3600.0  # seconds of one sleep: a lock takes no infinite timeout
 
 
@@ -65,7 +66,9 @@ class BlockingCall(Waiter):
 
     # what most calls never change is the class's, as making one is part of every call's time
     streams = False
+    plain = True
     source: str | None = None
+    value: str | None = None  # an answer that came decoded
     finished = False
     wake: LockType | None = None
     id = 0
@@ -105,7 +108,11 @@ class BlockingCall(Waiter):
         if self.answer is None:
             assert self.error is not None
             raise self.error
-        return self.answer
+        return self.answer if self.value is None else Result(self.value.encode(), True)
+
+    def given(self) -> str | bytes:
+        """Return the answer as the plugin gave it, or raise what it ended with."""
+        return self.result().value if self.value is None else self.value
 
     def set_result(self, result: Result) -> None:
         """End with an answer, unless it has ended."""
@@ -113,6 +120,9 @@ class BlockingCall(Waiter):
             return
         self.answer = result
         self.tally.answered(self.began, self.size, len(result.data))
+        self._finish()
+
+    def _finish(self) -> None:
         self.finished = True
         if self.wake is not None:
             self.rouse()
@@ -121,9 +131,14 @@ class BlockingCall(Waiter):
             if group.wake is not None:
                 group.rouse()
 
-    def set_text(self, text: str) -> None:
-        """End with an answer that is decoded already."""
-        self.set_result(Result(text.encode(), True))
+    def set_text(self, text: str, size: int) -> None:
+        """End with an answer of so many bytes that is decoded already, unless it has ended."""
+        if self.finished:
+            return
+        self.value = text
+        self.answer = _TEXT
+        self.tally.answered(self.began, self.size, size)
+        self._finish()
 
     def set_exception(self, error: BaseException) -> None:
         """End with an error, unless it has ended."""

@@ -18,7 +18,7 @@ __all__ = ["Carried"]
 class Carried:
     """A call of the event loop's, as the connection needs it: whoever reads, the loop hears of it."""
 
-    __slots__ = ("call", "forget", "function", "loop", "size", "source", "streams", "text")
+    __slots__ = ("call", "forget", "function", "loop", "plain", "size", "source", "streams", "text")
 
     def __init__(
         self, call: PendingCall, loop: asyncio.AbstractEventLoop, forget: Callable[[PendingCall], object]
@@ -27,6 +27,7 @@ class Carried:
         self.function = call.function
         self.size = call.size
         self.source = call.source
+        self.plain = call.plain
         self.text = call.text
         self.streams = isinstance(call, StreamingCall)
         self.loop = loop
@@ -66,9 +67,9 @@ class Carried:
         self.forget(self.call)
         self.loop.call_soon_threadsafe(self._tell, self.call.set_result, result)
 
-    def set_text(self, text: str) -> None:
+    def set_text(self, text: str, size: int) -> None:
         self.forget(self.call)
-        self.loop.call_soon_threadsafe(self._tell, self.call.set_text, text)
+        self.loop.call_soon_threadsafe(self._tell, self.call.set_text, text, size)
 
     def fail(self, failure: Failure) -> None:
         self.forget(self.call)

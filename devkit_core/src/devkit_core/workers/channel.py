@@ -5,14 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Mapping
-from time import monotonic
+from collections.abc import Callable, Mapping, Sized
+from socket import MSG_DONTWAIT
+from time import monotonic, perf_counter
 from typing import cast
 
 from devkit_core.protocol.connection import Connection
 from devkit_core.workers.pending import PendingCall, StreamingCall
 
 __all__ = ["Channel"]
+
+#: seconds to look for an answer in the loop's thread
+_SPIN = 40e-6
+#: calls that have to come alone before that is done, and those done so before the loop gets a turn
+_HABIT, _TURN = 4, 8
+#: calls that are not looked for, at most, after looking was in vain
+_MOST_VAIN = 1023
 
 
 class Channel(asyncio.BufferedProtocol):
@@ -41,6 +49,10 @@ class Channel(asyncio.BufferedProtocol):
         self.connection = Connection(self._write, self._violation, control, limit)
         self.inputs: Mapping[int, int] = {}  # functions that take pieces, and their numbers for that
         self._watch = watch
+        # what waits for its turn in asyncio's own loops; others don't show it
+        self._ready: Sized = getattr(self._loop, "_ready", ())
+        self._alone = self._turn = 0  # calls in a row that were alone, and that the loop got no turn after
+        self._vain = self._sleeps = 0  # how often looking was in vain, and calls not to look for
         self._sent = self.connection.sent
         self._submit = self.connection.submit
         self._give_up = self._abandon  # bound once, not for every call
@@ -80,14 +92,49 @@ class Channel(asyncio.BufferedProtocol):
 
     def submit(self, call: PendingCall) -> None:
         """Send a call; its answer, or error, is set on it."""
-        if not self._sent:
-            self._watch()
         call.abandon = self._give_up
         if call.streams:
             cast("StreamingCall", call).carried(self.connection.credit, self.reply, self.inputs)
             if call.ended:
                 return
+        if self._sent:
+            self._alone = 0
+            self._submit(call)
+            return
+        self._watch()
         self._submit(call)
+        self._alone += 1
+        if self._alone > _HABIT:
+            if self._sleeps:
+                self._sleeps -= 1
+            elif self._turn < _TURN and not self._ready:
+                self._turn += 1
+                self._look()
+            else:
+                self._turn = 0
+
+    def _look(self) -> None:
+        """Read the answer without going through the loop, for as long as a quick plugin takes.
+
+        A loop's turn and the waking of a process take longer than most calls. It is done where calls come one
+        after the other, nothing else is ready to run, and the last time was not in vain; and only so often
+        that the loop gets its turns.
+        """
+        assert self._sock is not None
+        receive, room, until = self._sock.recv_into, self.get_buffer(0), perf_counter() + _SPIN
+        while perf_counter() < until:
+            try:
+                count = receive(room, 0, MSG_DONTWAIT)
+            except BlockingIOError:
+                continue
+            except OSError:
+                return
+            if count:  # else it has ended, which the loop will hear
+                self.buffer_updated(count)
+                self._vain >>= 1
+            return
+        self._vain = min(2 * self._vain + 1, _MOST_VAIN)
+        self._sleeps = self._vain
 
     def send(self, frame: bytes) -> None:
         """Write a control frame."""

@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from devkit_core.events.stats import Tally
     from devkit_core.workers.host_calls import Link
 
-__all__ = ["PendingCall", "StreamingCall", "TextCall", "from_failure"]
+__all__ = ["PendingCall", "PlainCall", "StreamingCall", "TextCall", "from_failure"]
 
 
+_TEXT = Result(b"", True)  # stands for an answer that came decoded
 _UNREAD = 65536  # items, beyond which empty ones are left out
 
 
@@ -42,6 +43,7 @@ class PendingCall:
 
     # what most calls never change is the class's, as making one is part of every call's time
     streams = False
+    plain = False
     source: str | None = None
     id = 0
     attempts = 0
@@ -142,8 +144,8 @@ class PendingCall:
         """End with what the worker said."""
         self.set_exception(from_failure(failure, self.plugin))
 
-    def set_text(self, text: str) -> None:
-        """End with an answer that is decoded already."""
+    def set_text(self, text: str, size: int) -> None:
+        """End with an answer that is decoded already, unless it has ended."""
         self.set_result(Result(text.encode(), True))
 
     def item(self, data: bytes, text: bool) -> None:
@@ -158,19 +160,46 @@ class PendingCall:
             except asyncio.CancelledError:
                 self.cancel()
                 raise
-        if self.answer is not None:
-            return self.answer
         return self.result()
 
     def __await__(self) -> Generator[Any, None, Result]:
         return self.wait().__await__()
 
 
-class TextCall(PendingCall):
+class PlainCall(PendingCall):
+    """A call whose answer is wanted as the plugin gave it: text comes as `value`, and was never bytes."""
+
+    plain = True
+    value: str | None = None
+
+    def set_text(self, text: str, size: int) -> None:
+        """End with an answer of so many bytes that is decoded already, unless it has ended."""
+        if self.ended:
+            return
+        self.value = text
+        self.answer = _TEXT
+        self.ended = True
+        if (tally := self.tally) is not None:  # as `tally.answered` does, without calling it
+            (fresh := tally.fresh).append((monotonic() - self.began, self.size, size))
+            if len(fresh) > TOGETHER:
+                tally.sort()
+        if (future := self.future) is not None and not future.done():
+            future.set_result(None)
+
+    def result(self) -> Result:
+        """Return the answer, or raise what it ended with."""
+        return super().result() if self.value is None else Result(self.value.encode(), True)
+
+    def given(self) -> str | bytes:
+        """Return the answer as the plugin gave it, or raise what it ended with."""
+        return super().result().value if self.value is None else self.value
+
+
+class TextCall(PlainCall):
     """A call of a long text in ASCII, which is only encoded where something wants its bytes.
 
-    Its answer may come as `str` in place of bytes. Each object of this size that isn't made saves more than
-    its copy: the kernel gives the memory page by page.
+    Each object of this size that isn't made saves more than its copy: the kernel gives the memory page by
+    page.
     """
 
     def __init__(
@@ -185,7 +214,6 @@ class TextCall(PendingCall):
         super().__init__(plugin, function, b"", True, seconds, loop, tally)
         self.source = source
         self.size = len(source)
-        self.value: str | None = None
 
     @property
     def data(self) -> bytes:
@@ -195,19 +223,6 @@ class TextCall(PendingCall):
 
     @data.setter
     def data(self, data: bytes) -> None: ...
-
-    def set_text(self, text: str) -> None:
-        """End with an answer that is decoded already."""
-        if not self.ended:
-            self.value = text
-            self.set_result(Result(b"", True))
-            if self.tally is not None:
-                self.tally.streamed(size_out=len(text))
-
-    async def wait_for_value(self) -> str | bytes:
-        """Wait for the end and return the answer as the plugin gave it, or raise what it ended with."""
-        result = await self.wait()
-        return self.value if self.value is not None else result.value
 
 
 class StreamingCall(PendingCall):
