@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from devkit_core.errors import DevKitError, FunctionMissing, PayloadTooLarge, UsageError
+from devkit_core.errors import DevKitError, FunctionMissing, PayloadTooLarge, PluginRaised, UsageError
+from devkit_core.loading.call import Result
 
 
 @pytest.fixture
@@ -97,3 +98,31 @@ async def test_another_event_loop_is_told_so(handle):
 
     await asyncio.to_thread(asyncio.run, call())
     assert await handle.execute("still") == "first:still"
+
+
+async def test_a_call_that_an_instance_answers_at_once_is_counted_and_not_submitted(handle, pocket):
+    [member] = handle.supervisor.crew.members
+
+    def attempt(function, data, text, seconds):
+        if data == b"raise":
+            raise PluginRaised("raised at once")
+        return None if data == b"later" else Result(b"at once:" + data, text)
+
+    member.instance.attempt = attempt
+    handle.supervisor.attempt = handle.supervisor.crew.attempt
+    assert await handle.execute("x") == "at once:x"
+    assert await handle.execute(b"x") == b"at once:x"
+    assert await handle.execute("later") == "first:later"
+    with pytest.raises(PluginRaised, match="at once"):
+        await handle.execute("raise")
+    stats = pocket.manager.stats("one")
+    assert (stats.calls, stats.errors, stats.bytes_in) == (4, {"plugin-raised": 1}, 12)
+
+
+async def test_what_answered_at_once_is_asked_no_more_after_a_reload(handle, pocket):
+    [member] = handle.supervisor.crew.members
+    member.instance.attempt = lambda function, data, text, seconds: Result(b"old", True)
+    handle.supervisor.attempt = handle.supervisor.crew.attempt
+    assert await handle.execute("x") == "old"
+    await pocket.manager.reload("one")
+    assert await handle.execute("x") == "first:x"

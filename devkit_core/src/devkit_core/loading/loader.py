@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from devkit_core.errors import DevKitError, Problem
     from devkit_core.model.manifest import Manifest
+    from devkit_core.protocol.messages import Result
     from devkit_core.sandbox.authority import Authority
     from devkit_core.sandbox.plan import Limits
     from devkit_core.sandbox.probe import Enforcement
@@ -110,6 +111,10 @@ class Instance(ABC):
     pid: int | None = None
     #: what takes calls of threads directly, where there is such
     lane: BlockingChannel | None = None
+    #: Answers a call in the event loop's thread where that takes a moment, given its function, its input,
+    #: whether that is text, and its seconds. Raises what the call ends with. None where it takes longer: that
+    #: very call is submitted next. It saves what carrying a call takes, which is more than the call itself.
+    attempt: Callable[[int, bytes, bool, float], Result | None] | None = None
     #: whether its initialize is given the request's `config`; else a plugin that has settings is refused
     takes_config: bool = False
     #: how many calls it takes at a time; of more than one worker, that of all together

@@ -54,6 +54,7 @@ class TrustedInstance(Instance):
         self.takes_config = self._library.takes_config
         names = ["execute", *sorted(name for name in request.manifest.functions if name != "execute")]
         self.functions = {name: number for number, name in enumerate(names)}
+        self.attempt = self._attempt
         self._calls = [self._library.execute(), *(self._library.function(name) for name in names[1:])]
 
     def _failure(self, code: str, message: str, hint: str | None) -> DevKitError:
@@ -83,29 +84,29 @@ class TrustedInstance(Instance):
         if call.done():
             return
         try:
-            data, text = self._calls[call.function](call.data, call.text)
+            result = self._attempt(call.function, call.data, call.text, call.deadline - monotonic())
         except DevKitError as error:
             call.set_exception(error)
-            return
-        except IndexError:
-            call.set_exception(FunctionMissing(f"no function {call.function}", plugin=self._plugin))
-            return
-        if len(data) > self._limit:
-            call.set_exception(
-                PayloadTooLarge(
-                    f"the result has {len(data):,} bytes; the limit is {self._limit:,}", plugin=self._plugin
-                )
-            )
-        elif monotonic() > call.deadline:
-            call.set_exception(
-                CallTimeout(
-                    f"`{self._plugin}` answered too late",
-                    plugin=self._plugin,
-                    hint="a plugin in the host's process can't be stopped; take it out of trusted_plugins",
-                )
-            )
         else:
-            call.set_result(Result(data, text))
+            call.set_result(result)
+
+    def _attempt(self, function: int, data: bytes, text: bool, seconds: float) -> Result:
+        began = monotonic()
+        try:
+            data, text = self._calls[function](data, text)
+        except IndexError:
+            raise FunctionMissing(f"no function {function}", plugin=self._plugin) from None
+        if len(data) > self._limit:
+            raise PayloadTooLarge(
+                f"the result has {len(data):,} bytes; the limit is {self._limit:,}", plugin=self._plugin
+            )
+        if monotonic() - began > seconds:
+            raise CallTimeout(
+                f"`{self._plugin}` answered too late",
+                plugin=self._plugin,
+                hint="a plugin in the host's process can't be stopped; take it out of trusted_plugins",
+            )
+        return Result(data, text)
 
     async def shutdown(self, seconds: float) -> None:
         if status := self._library.shutdown():

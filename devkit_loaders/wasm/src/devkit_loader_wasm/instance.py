@@ -57,7 +57,9 @@ class WasmInstance(Instance):
         self._deadlines = request.deadlines
         self._output = program.output
         self._loop = asyncio.get_running_loop()
+        self.attempt = self._attempt
         self._guest: Guest | None = None
+        self._begun: Steps[bytes] | None = None  # by an attempt, for the call that is submitted next
         self._job: Job | None = None
         self._before: Job | None = None  # what comes before the calls that wait
         self._queue: deque[PendingCall] = deque()
@@ -80,52 +82,66 @@ class WasmInstance(Instance):
         return len(self._queue) + (self._job is not None)
 
     def submit(self, call: PendingCall) -> None:
-        guest = self._guest
-        if (
-            self._short >= self._proofs
-            and self._job is None
-            and guest is not None
-            and len(call.data) <= _INLINE_BYTES
-        ):
-            self._run_here(call, guest)
-            return
+        turn, steps = self._turn >= _TURN, self._begun
+        if turn:
+            self._turn, self._slow = 0.0, 0
+            self._proofs = max(_PROOFS, self._proofs // 2)
+        if steps is None:
+            try:
+                result = self._attempt(call.function, call.data, call.text)
+            except DevKitError as error:
+                call.set_exception(error)
+                return
+            if result is not None:
+                if turn:  # a caller that never waits would otherwise keep every other task from running
+                    self._loop.call_soon(settle, call, result)
+                else:
+                    call.set_result(result)
+                return
+            steps = self._begun
         if self._closed:
             call.set_exception(self._stopped())
             return
         call.abandon = self._abandoned
-        self._queue.append(call)
         self._deadlines.watch(self)
-        self._next()
+        if steps is None:
+            self._queue.append(call)
+            self._next()
+        else:
+            self._begun, guest = None, self._guest
+            assert guest is not None
+            self._start(Job(self._begin_of(call), call, steps=steps, guest=guest, halt=guest.halt))
 
-    def _run_here(self, call: PendingCall, guest: Guest) -> None:
+    def _attempt(self, function: int, data: bytes, text: bool, seconds: float = 0.0) -> Result | None:
+        """Answer a call here where calls are short; what it began and didn't end is kept for `submit`."""
+        guest = self._guest
+        if (
+            self._short < self._proofs
+            or self._turn >= _TURN
+            or guest is None
+            or self._job is not None
+            or len(data) > _INLINE_BYTES
+        ):
+            return None
         self._ticker.touch()
+        began = monotonic()
         try:
-            data = guest.attempt(call.function, call.data)
+            answer = guest.attempt(function, data)
         except Exception as error:  # noqa: BLE001 - it is the call that fails
             if not isinstance(error, DevKitError):
                 self._discard()
-            call.set_exception(error_of(error, self._plugin))
-            return
-        if not isinstance(data, bytes):
+            raise error_of(error, self._plugin) from None
+        if not isinstance(answer, bytes):
+            self._begun = answer
             self._distrust()
-            call.abandon = self._abandoned
-            self._deadlines.watch(self)
-            self._start(Job(self._begin_of(call), call, steps=data, guest=guest, halt=guest.halt))
-            return
-        spent = monotonic() - call.began
+            return None
+        spent = monotonic() - began
         if spent > _SHORT:
             self._slow += 1  # or the machine was busy: one in a turn says little
             if self._slow > 1:
                 self._distrust()
         self._turn += spent
-        result = _new(Result, (data, call.text and (data.isascii() or is_text(data))))
-        if self._turn < _TURN:
-            call.set_result(result)
-        else:  # a caller that never waits would otherwise keep every other task from running
-            self._turn = 0.0
-            self._slow = 0
-            self._proofs = max(_PROOFS, self._proofs // 2)
-            self._loop.call_soon(settle, call, result)
+        return _new(Result, (answer, text and (answer.isascii() or is_text(answer))))
 
     def _distrust(self) -> None:
         """Run calls on the lane again, until more of them in a row were short."""
