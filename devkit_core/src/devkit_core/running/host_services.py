@@ -121,7 +121,7 @@ class HostServices:
     async def close(self) -> None:
         """Close the files; called when no plugin runs any more."""
         for store in self._stores.values():
-            await asyncio.to_thread(store.close)
+            store.close()  # in this thread: when the interpreter ends, no other can be had
 
 
 class PluginServices:
