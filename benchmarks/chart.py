@@ -29,7 +29,7 @@ PANELS = (
     ("payloads", "1 MiB one at a time, µs", "A call of 1 MiB, µs (less is better)"),
     ("starts", "load to first answer, ms", "From load to the first answer, ms (less is better)"),
     ("starts", "idle plugin, each of 8, MiB", "Memory of an idle plugin, each of 8, MiB (less is better)"),
-    ("commands", "ms", "A command's start to its end, ms (less is better)"),
+    ("commands", "start to end, ms", "A command's start to its end, ms (less is better)"),
 )
 
 

@@ -205,7 +205,7 @@ def play(family: Family, quiet: Quiet, *, quick: bool, say: Callable[[str], None
                 break
             shares.append(quiet.wait())
             _round(outcome, players, task, number, quick)
-    outcome.busy = max(shares, default=0.0)
+    outcome.busy = statistics.median(shares) if shares else 0.0
     outcome.seconds = time.monotonic() - began
     return outcome
 

@@ -54,9 +54,10 @@ def busy(seconds: float = 0.1) -> float:
 
 
 class Quiet:
-    """Waits for other programs to leave the machine alone, for so many seconds in all."""
+    """Waits for other programs to leave the machine alone, for seconds in all; with 0 it never looks."""
 
     def __init__(self, most: float, *, at_once: float = 2.0, below: float = 0.15) -> None:
+        self._looks = most > 0
         self._left = most
         self._at_once = at_once
         self._below = below
@@ -65,7 +66,7 @@ class Quiet:
         """Wait as long as it's worth it; return how busy the machine was in the end, 0 to 1."""
         began = time.monotonic()
         while True:
-            share = busy() if self._left > 0 else 0.0
+            share = busy() if self._looks else 0.0
             waited = time.monotonic() - began
             if share <= self._below or waited >= min(self._at_once, self._left):
                 self._left -= waited

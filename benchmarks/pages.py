@@ -115,8 +115,8 @@ def _family(family: Results) -> Iterator[str]:
         cells = [row["what"], number(row["DevKit"]), beside, _held(row), row["bar"] or "", _judged(row)]
         yield f"| {' | '.join(cells)} |"
     yield (
-        f"\nMeasured on {family['measured']}, in {family['seconds']:.0f} s; other programs used"
-        f" {family['busy']:.0%} of the machine before a round, at most."
+        f"\nMeasured on {family['measured']}, in {family['seconds']:.0f} s. Between rounds other programs"
+        f" used {family['busy']:.0%} of the machine."
     )
 
 
