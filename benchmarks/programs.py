@@ -40,11 +40,16 @@ print(json.dumps({{"found": len(found), "s": seconds, "MiB": pss(os.getpid()) - 
 """
 
 
+def warm() -> dict[str, str]:
+    """Return an environment in which programs may keep their bytecode, as installed ones do."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 class Program(Seat):
     """A program that is run to its end."""
 
     def __init__(self, name: str) -> None:
-        self._environment = dict(os.environ)
+        self._environment = warm()
         self._command = [name]
 
     def run(self, times: int) -> Figures:
@@ -75,7 +80,7 @@ class Listing(Program):
         project(root, int(plugins))
         devkit = str(Path(sys.executable).with_name("devkit"))
         self._command = [devkit, "-C", str(root), "plugin", "list"]
-        self._environment = {**os.environ, "DEVKIT_HOME": str(root / "home")}
+        self._environment = {**warm(), "DEVKIT_HOME": str(root / "home")}
 
     async def stop(self) -> None:
         self._folder.cleanup()
