@@ -60,6 +60,8 @@ function scripted (config, source) {
     shutdown: named('shutdown') ? () => run(config, null, 'shutdown').then((text) => { if (text) console.log(text) }) : null,
     configure: null,
     features: [],
+    pieces: null,
+    talks: false,
     bytes: false,
     concurrency: 4
   }

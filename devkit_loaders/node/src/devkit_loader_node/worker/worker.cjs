@@ -46,7 +46,11 @@ const received = allocUnsafe(READ)
 const parts = new Map() // inputs that come in chunks, by call
 const open = new Map() // calls that have begun and not ended
 const queue = [] // calls that wait for the one before them
+const inputs = new Map() // inputs that come in pieces, of calls that are here
 let plugin = null
+let host = null // what the plugin's contexts talk to, where it takes them
+let Talk = null
+let Incoming = null
 let limit = 64 << 20
 let frame = 1 << 20
 let window = 1 << 20
@@ -152,10 +156,10 @@ function begin (one) {
     if (waiting) return unshift(queue, one) // a death now would leave the host without that word
   }
   begun = call
-  const context = new Context()
+  const context = host === null ? new Context() : new Talk(host, call)
   try {
     if (fn >= plugin.functions.length) throw new Broken('function-missing', `there is no function ${fn}`)
-    const value = plugin.functions[fn](inputOf(fn, text, data), context)
+    const value = plugin.functions[fn](inputOf(fn, call, text, data), context)
     if (typeof value === 'string') return sendResult(call, value)
     const entry = { context, credit: window, resume: null }
     if (typeof value?.then === 'function') {
@@ -169,15 +173,29 @@ function begin (one) {
     }
   } catch (error) {
     sendError(call, error)
+  } finally {
+    if (inputs.size > 0 && !has(open, call)) remove(inputs, call)
   }
 }
 
-function inputOf (fn, text, data) {
+function inputOf (fn, call, text, data) {
+  if (plugin.pieces !== null) {
+    if (fn === plugin.pieces) return get(inputs, call).each((piece) => plugin.bytes ? piece : textOf(piece))
+    if (fn === 0) return only(plugin.bytes || typeof data === 'string' ? data : textOf(data))
+  }
   if (typeof data === 'string' || (fn === 0 && plugin.bytes)) return data
-  if (!text && !isUtf8(data)) {
+  return text ? slice(data, 0, data.length) : textOf(data)
+}
+
+function textOf (data) {
+  if (!isUtf8(data)) {
     throw new Broken('input-not-text', 'the input is not UTF-8', "export `input = 'bytes'` to take any input")
   }
   return slice(data, 0, data.length)
+}
+
+async function * only (data) {
+  yield data
 }
 
 function streams (value) {
@@ -198,6 +216,7 @@ async function later (call, promise) {
 /** Answer a call, unless it was cancelled and so answered already, and begin those that waited for it. */
 function finish (call, tell) {
   if (!remove(open, call)) return
+  remove(inputs, call)
   try {
     tell()
   } catch (error) {
@@ -209,6 +228,7 @@ function finish (call, tell) {
 async function stream (call, items) {
   const entry = get(open, call)
   let first = true
+  let text = TEXT
   let count = 0
   try {
     const source = items[asyncIterator]?.() ?? items[iterator]?.() ?? items
@@ -217,14 +237,14 @@ async function stream (call, items) {
       if (!has(open, call)) return source.return?.()
       if (done) break
       const data = bytesOf(value)
-      const text = typeof value === 'string' ? TEXT : 0
+      text = typeof value === 'string' ? TEXT : 0
       sendParts(first ? KIND.RESULT : KIND.CHUNK, first ? text | STREAM : text, call, data, ITEM)
       first = false
       entry.credit -= data.length
       while (entry.credit <= 0 && has(open, call)) await new Pending((resolve) => { entry.resume = resolve })
       if (++count % 64 === 0) await new Pending(soon) // let a cancel be read
     }
-    finish(call, () => send(encode(first ? KIND.RESULT : KIND.CHUNK, first ? END | STREAM : END, 0, call)))
+    finish(call, () => send(encode(first ? KIND.RESULT : KIND.CHUNK, text | (first ? END | STREAM : END), 0, call)))
   } catch (error) {
     finish(call, () => sendError(call, error))
   }
@@ -246,9 +266,13 @@ function cancel (call) {
     remove(open, call)
     sendError(call, new Broken('cancelled', 'the call was cancelled'))
     abandon(entry.context)
+    host?.abandon(call)
+    get(inputs, call)?.stop()
+    remove(inputs, call)
     entry.resume?.()
     return advance()
   }
+  remove(inputs, call)
   for (const each of queue) if (each.call === call) each.cancelled = true
 }
 
@@ -259,6 +283,7 @@ const reader = new Reader((kind, flags, fn, call, bytes, start, end) => {
   switch (kind) {
     case KIND.CALL:
       if (flags & END) {
+        if (fn === plugin.pieces) set(inputs, call, new Incoming(call, send))
         const whole = text && (fn > 0 || !plugin.bytes)
         take({ fn, call, text, data: whole ? slice(bytes, start, end) : from(subarray(bytes, start, end)), cancelled: false })
       } else {
@@ -293,8 +318,16 @@ const reader = new Reader((kind, flags, fn, call, bytes, start, end) => {
       limit = agreed.payload
       frame = agreed.frame
       window = agreed.window
+      host?.welcome(agreed)
       break
     }
+    case KIND.HOST_RESULT:
+    case KIND.HOST_ERROR:
+      host?.answered(kind, flags, call, subarray(bytes, start, end))
+      break
+    case KIND.INPUT:
+      get(inputs, call)?.take(flags, subarray(bytes, start, end))
+      break
     case KIND.INITIALIZE:
       lifecycle(plugin.initialize, false, configOf(bytes, start, end))
       break
@@ -309,13 +342,15 @@ const reader = new Reader((kind, flags, fn, call, bytes, start, end) => {
 
 /** Return the settings that a frame brings, or undefined where it brings none. */
 function configOf (bytes, start, end) {
-  return end > start ? parse(slice(bytes, start, end)).config : undefined
+  const given = end > start ? parse(slice(bytes, start, end)).config : undefined
+  if (host !== null && given !== undefined) host.config = given
+  return given
 }
 
 async function lifecycle (step, last = false, config = undefined) {
   stage = true
   try {
-    if (step !== null) await step(config)
+    if (step !== null) await step(config, host === null ? undefined : new Talk(host, 0))
     send(encode(KIND.RESULT, END, 0, 0))
   } catch (error) {
     sendError(0, error)
@@ -355,6 +390,12 @@ async function start () {
     install(config)
     network.install(config.network)
     plugin = await load(config)
+    if (plugin.talks) {
+      const hosting = require('./hosting.cjs')
+      Talk = hosting.talking(Context)
+      Incoming = hosting.Incoming
+      host = new hosting.Host(send)
+    }
   } catch (error) {
     return refuse(error)
   }
@@ -367,7 +408,8 @@ async function start () {
     version: process.versions.node,
     features: ['chunk', 'credit', 'started', ...plugin.features],
     functions,
-    concurrency: plugin.concurrency
+    concurrency: plugin.concurrency,
+    inputs: plugin.pieces === null ? {} : { execute: plugin.pieces }
   }
   send(encode(KIND.HELLO, 0, 0, 0, from(stringify(hello))))
 }
