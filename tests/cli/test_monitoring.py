@@ -15,7 +15,7 @@ import pytest
 
 from devkit_core.config.places import Places
 from devkit_core.config.schema import PluginSystemConfig
-from devkit_core.errors import PluginRaised
+from devkit_core.errors import PluginRaised, WorkerCrashed
 from devkit_core.manager import PluginManager
 
 SAYS = """
@@ -30,7 +30,8 @@ def execute(text):
 class Host:
     """A host program in a thread of its own, with every plugin loaded."""
 
-    def __init__(self, ids: list[str]) -> None:
+    def __init__(self, ids: list[str], **settings: Any) -> None:
+        self._settings = settings
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._main(ids)))
         self._thread.start()
@@ -38,7 +39,7 @@ class Host:
 
     async def _main(self, ids: list[str]) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        async with PluginManager(PluginSystemConfig(), places=Places.find()) as self.manager:
+        async with PluginManager(PluginSystemConfig(**self._settings), places=Places.find()) as self.manager:
             for each in ids:
                 await self.manager.load(each)
             self._ready.set()
@@ -251,3 +252,26 @@ def test_without_a_host(project, devkit, data):
 def test_what_is_refused(project, devkit, words, code):
     project.plugin("one")
     assert "error[" in devkit(*words, code=code).stderr or "error" in devkit(*words, code=code).stderr
+
+
+def test_a_plugin_that_died_too_often_is_shown_until_it_is_reloaded(project):
+    project.plugin("one", SAYS.replace("raise ValueError('no')", "import os; os._exit(3)"))
+    running = Host(["one"], max_restarts=0, circuit_cool_down=600)
+    try:
+        with pytest.raises(WorkerCrashed):
+            running.execute("raise")
+        shown = project.run("plugin", "stats", "one").stdout.decode()
+        assert "error, unhealthy, circuit open: is tried again in" in shown
+        shown = project.run("plugin", "info", "one").stdout.decode()
+        assert "unhealthy, circuit open: is tried again in" in shown
+        shown = project.run("plugin", "status").stdout.decode()
+        assert f"(process {os.getpid()}): its calls fail for" in shown
+        assert "devkit plugin reload one" in shown
+        (found,) = run_json(project, "plugin", "status")["hosts"]
+        assert found["circuits"]["one"]["state"] == "open"
+        assert project.run("plugin", "reload", "one").returncode == 0
+        (found,) = run_json(project, "plugin", "status")["hosts"]
+        assert found["circuits"] == {}
+        running.execute("again")
+    finally:
+        running.close()

@@ -72,8 +72,14 @@ class PocketInstance(Instance):
 
     async def drain(self, seconds: float) -> None:
         self.life.append("drain")
-        while self.held:
-            await asyncio.sleep(0)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        while self.in_flight and loop.time() < until:
+            await asyncio.sleep(0.001)
+
+    @property
+    def in_flight(self) -> int:
+        return sum(not call.done() for call in self.held or ())
 
     async def shutdown(self, seconds: float) -> None:
         self.life.append("shutdown")

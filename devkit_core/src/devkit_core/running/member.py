@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,7 +86,9 @@ class Member:
         """Let it finish the calls that it has, shut it down and free it; in so many seconds each."""
         instance = self.instance
         try:
-            await instance.drain(calls)
+            with contextlib.suppress(TimeoutError):  # a loader that forgets the time holds nobody up
+                async with asyncio.timeout(calls + _LAST_WORD):
+                    await instance.drain(calls)
             await instance.shutdown(min(shutdown, _LAST_WORD) if instance.in_flight else shutdown)
         finally:
             await self.free()
