@@ -206,3 +206,21 @@ def test_permissions_are_values() -> None:
     assert {parse_permission("FileSystemRead"), Permission("filesystem", "read")} == {
         parse_permission("filesystem:read")
     }
+
+
+def test_calling_other_plugins():
+    other = parse_permission("plugin:call=other-plugin")
+    assert str(other) == "plugin:call=other-plugin"
+    assert parse_permission("plugin:call:other-plugin") == other
+    every = parse_permission("plugin:call")
+    assert every.covers(other)
+    assert every.covers(every)
+    assert not other.covers(every)
+    assert other.narrows(every)
+    assert not other.covers(parse_permission("plugin:call=another"))
+
+
+@pytest.mark.parametrize("text", ["plugin:call=", "plugin:call=../x", "plugin:call=A", "plugin:load"])
+def test_a_call_of_no_plugin(text):
+    with pytest.raises(UsageError):
+        parse_permission(text)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Exposed", "HostServices", "PluginServices"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, which can't be written as UTF-8
 _OFTEN = 0.05  # seconds between two reports of one plugin's progress
 _LINE = 8 * 1024  # characters of a message that are kept
 
@@ -208,7 +209,7 @@ class PluginServices:
 
     def _text(self, call: HostCall, key: str, default: str | None = None) -> str:
         value = call.arguments.get(key, default)
-        if isinstance(value, str):
+        if isinstance(value, str) and not _SURROGATE.search(value):
             return value
         raise ExecutionError(
             f"`{call.name}` needs a text `{key}`", code="host-call-invalid", plugin=self._plugin
