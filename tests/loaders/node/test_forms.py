@@ -15,6 +15,11 @@ FORMS = {
     "export in .js": ("plugin.js", "export const execute = (t) => t + '!'"),
     "export default": ("plugin.mjs", "export default { mark: '!', execute (t) { return t + this.mark } }"),
     "instance": ("plugin.mjs", "class P { execute (t) { return t + '!' } }\nexport default new P()"),
+    "a start that waits for what holds no process": (
+        "plugin.mjs",
+        "const m = await new Promise((r) => setTimeout(r, 20, '!').unref())\n"
+        "export const execute = (t) => t + m",
+    ),
     "top-level await": ("plugin.mjs", "const m = await '!'\nexport const execute = (t) => t + m"),
     "async": ("plugin.js", "exports.execute = async (t) => { await null; return t + '!' }"),
     "promise": ("plugin.js", "exports.execute = (t) => new Promise((r) => setTimeout(r, 1, t + '!'))"),

@@ -10,7 +10,6 @@ const { Socket } = require('net')
 const { KIND, TEXT, END, ITEM, STREAM, HEADER, Reader, allocUnsafe, byteLength, encode, from, header, subarray, u32, uncurry } = require('./frames.cjs')
 const { Broken, failure, traceback } = require('./failure.cjs')
 const { load } = require('./plugin.cjs')
-const { install } = require('./resolving.cjs')
 const network = require('./network.cjs')
 
 const CHANNEL = 3
@@ -37,6 +36,7 @@ const keys = uncurry(Map.prototype.keys)
 const Controller = AbortController
 const Pending = Promise
 const soon = setImmediate
+const stop = clearInterval
 
 const config = parse(process.argv[2])
 process.argv.length = 2 // a plugin finds no arguments, and not its own path as the program's
@@ -47,6 +47,7 @@ const parts = new Map() // inputs that come in chunks, by call
 const open = new Map() // calls that have begun and not ended
 const queue = [] // calls that wait for the one before them
 const inputs = new Map() // inputs that come in pieces, of calls that are here
+let channel = null
 let plugin = null
 let host = null // what the plugin's contexts talk to, where it takes them
 let Talk = null
@@ -386,8 +387,9 @@ process.on('exit', () => {
 })
 
 async function start () {
+  const staying = setInterval(() => {}, 1 << 30) // a plugin's start may wait for what holds no process
   try {
-    install(config)
+    if (config.bundle || config.packages) require('./resolving.cjs').install(config)
     network.install(config.network)
     plugin = await load(config)
     if (plugin.talks) {
@@ -412,6 +414,8 @@ async function start () {
     inputs: plugin.pieces === null ? {} : { execute: plugin.pieces }
   }
   send(encode(KIND.HELLO, 0, 0, 0, from(stringify(hello))))
+  listen() // while the host reads that
+  stop(staying)
 }
 
 function refuse (error) {
@@ -421,13 +425,17 @@ function refuse (error) {
   end(70)
 }
 
-const channel = new Socket({
-  fd: CHANNEL,
-  readable: true,
-  writable: true,
-  onread: { buffer: received, callback: (size) => { reader.feed(received, size) } }
-})
-channel.on('end', () => exit(0)) // the host is gone
-channel.on('error', () => exit(0))
-channel.resume()
+/** Read the channel from now on; until then it is written to without an event loop. */
+function listen () {
+  channel = new Socket({
+    fd: CHANNEL,
+    readable: true,
+    writable: true,
+    onread: { buffer: received, callback: (size) => { reader.feed(received, size) } }
+  })
+  channel.on('end', () => exit(0)) // the host is gone
+  channel.on('error', () => exit(0))
+  channel.resume()
+}
+
 start()
