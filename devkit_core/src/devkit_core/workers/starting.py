@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from devkit_core.errors import CallTimeout, DevKitError, InitializeFailed, LoadError, PermissionDenied
+from devkit_core.protocol.messages import Failure
 
-__all__ = ["failed_start"]
+__all__ = ["failed_start", "refused"]
+
+
+def refused(plugin: str, failure: Failure, initializing: bool) -> LoadError:
+    """Return what a worker said of its own start, or of the plugin's initialize."""
+    text = f"{failure.kind}: {failure.message}" if failure.kind else failure.message
+    error = LoadError(text, code=failure.code, hint=failure.hint, plugin=plugin)
+    if initializing:
+        message = f"initialize of `{plugin}` failed: {text}"
+        error = InitializeFailed(message, plugin=plugin, hint=failure.hint)
+    error.traceback = failure.traceback  # type: ignore[attr-defined]
+    return error
 
 
 def failed_start(plugin: str, error: DevKitError, stage: str) -> DevKitError:

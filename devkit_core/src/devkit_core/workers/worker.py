@@ -15,7 +15,6 @@ from devkit_core.errors import (
     CallTimeout,
     ConfigError,
     DevKitError,
-    InitializeFailed,
     LoadError,
     WorkerCrashed,
 )
@@ -33,7 +32,7 @@ from devkit_core.workers.grace import GRACE, Grace
 from devkit_core.workers.host_calls import HostCalls, Services
 from devkit_core.workers.output import Log, Output
 from devkit_core.workers.pending import PendingCall
-from devkit_core.workers.starting import failed_start
+from devkit_core.workers.starting import failed_start, refused
 from devkit_core.workers.usage import Usage
 from devkit_core.workers.zygote import Process, Zygote
 
@@ -75,13 +74,11 @@ class Worker:
         self._log = log
         self._ended = ended
         self._loop = asyncio.get_running_loop()
-        self.lane: BlockingChannel | None = None
         channel = BlockingChannel if threads else Channel
         self._channel: Channel | BlockingChannel = channel(
             limit, self._control, self._lost, lambda: deadlines.watch(self)
         )
-        if isinstance(self._channel, BlockingChannel):
-            self.lane = self._channel
+        self.lane = self._channel if isinstance(self._channel, BlockingChannel) else None
         #: sends a call, whose result or error is set on it; the channel's own, as a hop costs every call
         self.submit: Callable[[PendingCall], None] = self._channel.submit
         self._sent = self._channel.connection.sent
@@ -197,11 +194,9 @@ class Worker:
             return False
         reply = self._reply = self._loop.create_future()
         self._channel.send(configure(config))
-        await asyncio.wait({reply, self._gone}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        arrived = await self._arrives(reply, seconds)
         self._reply = None
-        if self._gone.done():
-            raise self._gone.result() or WorkerCrashed("the worker ended", plugin=self.plugin)
-        if not reply.done():
+        if not arrived:
             self.kill()
             raise CallTimeout(f"`{self.plugin}` didn't take settings in {seconds:g} s", plugin=self.plugin)
         if (error := reply.exception()) is not None:
@@ -215,16 +210,22 @@ class Worker:
         if pong is None:  # else one ping answers all who wait
             pong = self._pong = self._loop.create_future()
             self._channel.send(encode(Kind.PING))
-        either: set[asyncio.Future[Any]] = {pong, self._gone}
-        await asyncio.wait(either, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        if self._pong is pong:
-            self._pong = None
-        if self._gone.done():
-            raise self._gone.result() or WorkerCrashed("the worker ended", plugin=self.plugin)
-        if not pong.done():
+        try:
+            arrived = await self._arrives(pong, seconds)
+        finally:
+            if self._pong is pong:
+                self._pong = None
+        if not arrived:
             raise CallTimeout(
                 f"the worker of `{self.plugin}` answered no ping in {seconds:g} s", plugin=self.plugin
             )
+
+    async def _arrives(self, answer: asyncio.Future[Any], seconds: float) -> bool:
+        """Wait for an answer, and say whether it came in time; raises what the worker ended with."""
+        await asyncio.wait({answer, self._gone}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if self._gone.done():
+            raise self._gone.result() or WorkerCrashed("the worker ended", plugin=self.plugin)
+        return answer.done()
 
     async def shutdown(self, seconds: float) -> None:
         """Run the plugin's shutdown; what goes wrong is logged."""
@@ -350,15 +351,8 @@ class Worker:
         if kind == wanted:
             reply.set_result(payload)
         elif kind == Kind.ERROR:
-            failure = read_failure(payload)
-            text = f"{failure.kind}: {failure.message}" if failure.kind else failure.message
-            error = LoadError(text, code=failure.code, hint=failure.hint, plugin=self.plugin)
-            if self.hello is not None and not self._tell:
-                error = InitializeFailed(
-                    f"initialize of `{self.plugin}` failed: {text}", plugin=self.plugin, hint=failure.hint
-                )
-            error.traceback = failure.traceback  # type: ignore[attr-defined]
-            reply.set_exception(error)
+            initializing = self.hello is not None and not self._tell
+            reply.set_exception(refused(self.plugin, read_failure(payload), initializing))
         else:
             raise FrameError(f"a frame of kind {kind} where {Kind(wanted).name.lower()} was due")
 
@@ -370,16 +364,9 @@ class Worker:
     async def _finish(self, broken: str | None) -> None:
         """Learn how the process ended and settle every call."""
         process = self.process
-        status: int | None = None
-        if process is not None:
-            if broken is not None:
-                process.kill()
-            try:
-                status = await asyncio.wait_for(asyncio.shield(process.ended), _LINGER)
-            except TimeoutError:
-                process.kill()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(asyncio.shield(process.ended), _LINGER)
+        if process is not None and broken is not None:
+            process.kill()
+        status = await process.over(_LINGER) if process is not None else None
         self._deadlines.forget(self)
         for output in self._outputs:
             output.drain()
@@ -388,12 +375,8 @@ class Worker:
         if last is None and broken is not None:
             last = _EVERY  # what it said of later calls came behind the broken rule, and was not read
         started, waiting = self._channel.leave(last)
-        why = (
-            None
-            if self._closing
-            else self._over
-            or death(self.plugin, broken, status, process.peak_mb if process is not None else 0, self._limits)
-        )
+        peak = process.peak_mb if process is not None else 0
+        why = None if self._closing else self._over or death(self.plugin, broken, status, peak, self._limits)
         if self._page is not None:
             self._channel.connection.share(None)
             self._page.close()

@@ -54,6 +54,16 @@ class Process:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, signal.SIGURG)
 
+    async def over(self, seconds: float) -> int | None:
+        """Wait for its end, and kill it where that takes too long; return the status it ended with itself."""
+        try:
+            return await asyncio.wait_for(asyncio.shield(self.ended), seconds)
+        except TimeoutError:
+            self.kill()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(self.ended), seconds)
+        return None
+
     def exited(self, status: int, peak_kb: int = 0) -> None:
         """Take its exit status, where negative numbers are signals, and its most memory."""
         self.peak_mb = peak_kb >> 10
