@@ -12,6 +12,7 @@ __all__ = ["TICK", "Deadlines"]
 _PACE = 1.0
 #: seconds between looks; a call fails at most this much after its time
 TICK = 0.02
+_LATE = 0.25  # seconds that a look may be late by, where the host is only busy
 
 
 class Sweepable(Protocol):
@@ -37,6 +38,7 @@ class Deadlines:
         self._loop = loop
         self._watched: set[Sweepable] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._late = False
         self._attended: set[Attended] = set()
         self._pace: asyncio.TimerHandle | None = None
 
@@ -64,6 +66,11 @@ class Deadlines:
         self._attended.discard(connection)
 
     def _tick(self) -> None:
+        assert self._timer is not None
+        self._late = not self._late and self._loop.time() - self._timer.when() > _LATE
+        if self._late:  # the host slept, or was stopped: what came meanwhile is read first
+            self._timer = self._loop.call_later(TICK, self._tick)
+            return
         now = monotonic()
         for connection in tuple(self._watched):
             if not connection.sweep(now):
