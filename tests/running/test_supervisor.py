@@ -1,12 +1,12 @@
 """A supervisor keeps its plugin's calls through deaths and swaps, whatever the loader."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from devkit_core.errors import LoadError, Overloaded, PluginRaised
 from devkit_core.model.types import PluginHealth, PluginStatus
-from devkit_core.running import backlog
 
 
 async def test_calls_of_an_in_process_plugin_are_counted_too(pocket):
@@ -142,8 +142,8 @@ async def test_both_instances_die(pocket):
     assert await asyncio.wait_for(call, 5) == "second:x"
 
 
-async def test_calls_for_one_that_is_starting_are_bounded(pocket, monkeypatch):
-    monkeypatch.setattr(backlog, "_MOST", 3)
+async def test_calls_for_one_that_is_starting_are_bounded(pocket):
+    pocket.manager.config = replace(pocket.manager.config, max_waiting_calls=6)
     pocket.write(slow=0.05)
     handle = await pocket.manager.load("one")
     pocket.last.die([])

@@ -131,6 +131,10 @@ class PluginHandle:
         """The process id of its worker, None where it has none now."""
         return self._handle.pid
 
+    def ready(self, size: int = 0) -> None:
+        """Wait until the plugin takes a further call, with an input of so many bytes, without Overloaded."""
+        self._background.wait(self._handle.ready(size))
+
     def execute(self, input: str | bytes | Pieces = "", timeout: float | None = None) -> str | bytes:
         """Run the plugin's `execute` and return what it returned, text as `str`, anything else as `bytes`.
 

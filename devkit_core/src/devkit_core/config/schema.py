@@ -181,6 +181,24 @@ class PluginSystemConfig:
     max_output_kb: int = _limit("output_kb")
     max_log_lines: int = _limit("log_lines")
     max_payload_mb: int = _limit("payload_mb")
+    max_waiting_calls: int = field(
+        default=20_000,
+        metadata=_about(
+            "Calls of all plugins that may wait for their turn in this host; one plugin's take half at most.",
+            2,
+            10_000_000,
+            _raises,
+        ),
+    )
+    max_waiting_mb: int = field(
+        default=256,
+        metadata=_about(
+            "MiB that the inputs of waiting calls may have; one plugin's take half at most.",
+            1,
+            1_048_576,
+            _raises,
+        ),
+    )
     limits: tuple[str, ...] = field(
         default=(),
         metadata=_about(

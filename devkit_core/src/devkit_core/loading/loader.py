@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from devkit_core.sandbox.authority import Authority
     from devkit_core.sandbox.plan import Limits
     from devkit_core.sandbox.probe import Enforcement
+    from devkit_core.workers.admission import Share
     from devkit_core.workers.blocking_channel import BlockingChannel
     from devkit_core.workers.deadlines import Deadlines
     from devkit_core.workers.host_calls import Services
@@ -72,7 +73,8 @@ class LoadRequest:
     `config` holds the values of the plugin's own settings, None where its manifest has none; secrets are
     among them, so they are never logged. `threads` says that threads of the host's wait for calls, so that
     an instance with a `lane` saves them the way through the event loop. `services` is what the host does
-    for the plugin when it asks; None where it does nothing.
+    for the plugin when it asks; None where it does nothing. `share` counts the calls that wait for it, which
+    an instance that lets calls wait asks first.
     """
 
     id: str
@@ -95,6 +97,7 @@ class LoadRequest:
     config: Mapping[str, Any] | None = field(default=None, repr=False)
     threads: bool = False
     services: Services | None = None
+    share: Share | None = None
 
 
 class Instance(ABC):

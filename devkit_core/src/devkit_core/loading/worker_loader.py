@@ -148,6 +148,7 @@ class WorkerLoader(Loader):
             ),
             threads=request.threads,
             services=request.services,
+            share=request.share,
         )
         try:
             await worker.start(

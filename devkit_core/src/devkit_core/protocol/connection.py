@@ -10,8 +10,10 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
+from time import monotonic
 from typing import Protocol
 
+from devkit_core.errors import DevKitError
 from devkit_core.protocol.frames import (
     FRAME_PAYLOAD,
     HEAD,
@@ -28,7 +30,7 @@ from devkit_core.protocol.host_calls import HostRequests
 from devkit_core.protocol.memory import LEAST, Incoming, Outgoing
 from devkit_core.protocol.messages import Failure, Result, read_failure
 
-__all__ = ["Connection", "Waiting"]
+__all__ = ["Connection", "Room", "Waiting"]
 
 _RESULT, _ERROR, _CHUNK, _STARTED = Kind.RESULT, Kind.ERROR, Kind.CHUNK, Kind.STARTED
 _TEXT, _END, _META, _ITEM, _STREAM, _MEMORY = (int(flag) for flag in Flag)
@@ -37,6 +39,7 @@ _SMALL = 16 * 1024  # bytes of a part that is not worth an object of its own
 #: bytes of input on the wire and unanswered, beyond which further calls wait their turn in the host
 WIRE_WINDOW = 512 * 1024
 _CALL_IDS = 0xFFFFFFFF
+_TIDY = 0.05  # seconds, at least, between two looks for queued calls that nobody waits for
 _pack = HEAD.pack
 _LONGEST = FRAME_PAYLOAD + 8  # what a frame says of its length
 _new = tuple.__new__  # a NamedTuple's own takes twice as long
@@ -66,6 +69,11 @@ class Waiting(Protocol):
     deadline: float  # by the driver's clock; infinite where there is none
     streams: bool  # whether items are taken as they come; else one whole answer is wanted
 
+    @property
+    def admitted(self) -> bool:
+        """Whether it was let wait before, and may again."""
+        ...
+
     def done(self) -> bool: ...
     def result(self) -> Result: ...
     def set_result(self, result: Result, /) -> None:
@@ -80,8 +88,32 @@ class Waiting(Protocol):
         """End it with an error, unless it has ended."""
         ...
 
+    def set_exception(self, error: DevKitError, /) -> None:
+        """End it with an error of the host's own, unless it has ended."""
+        ...
+
     def item(self, data: bytes, text: bool, /) -> None:
         """Take one item of a stream, and `credit` it when it was read; called where it `streams`."""
+        ...
+
+
+class Room(Protocol):
+    """How many calls may wait, and of how many bytes; whoever carries them counts by it."""
+
+    def enter(self, size: int, /) -> bool:
+        """Count a call; False where it may not wait."""
+        ...
+
+    def keep(self, size: int, /) -> None:
+        """Count a call that was let in before, and waits again."""
+        ...
+
+    def leave(self, size: int, /) -> None:
+        """Count a call that waits no more."""
+        ...
+
+    def refusal(self) -> DevKitError:
+        """Return the error of a call that may not wait."""
         ...
 
 
@@ -137,6 +169,8 @@ class Connection:
         self.concurrency = 1
         self.sent: dict[int, Waiting] = {}  # in the order they were sent
         self.queued: deque[Waiting] = deque()
+        self.room: Room | None = None  # for what is queued
+        self._tidied = 0.0  # when those that nobody waits for were last taken out of it
         self.abandoned: dict[int, float] = {}  # cancelled calls whose answer is still due, since when
         self.requests: HostRequests | None = None  # what the worker may ask of its host, and tell it
         self._wire: float = 0
@@ -174,7 +208,7 @@ class Connection:
         """Send a call now, or as soon as the wire has room; on a broken connection it stays queued."""
         size = call.size + HEAD_SIZE
         if self.broken or self.queued or (self._wire and self._wire + size > WIRE_WINDOW):
-            self.queued.append(call)
+            self._queue(call)
             return
         # what follows is `_send` for all but large inputs, as a call of it costs every call
         if size > LEAST:
@@ -185,6 +219,39 @@ class Connection:
         self.sent[number] = call
         self._wire += size
         self.write(_pack(size - 4, 4, 3 if call.text else 2, call.function, number) + call.data)
+
+    def _queue(self, call: Waiting) -> None:
+        """Let a call wait, where there is room for it."""
+        room, size = self.room, call.size
+        if room is None:
+            self.queued.append(call)
+        elif call.admitted:
+            room.keep(size)
+            self.queued.append(call)
+        elif room.enter(size) or (self._tidy(room) and room.enter(size)):
+            self.queued.append(call)
+        else:
+            call.set_exception(room.refusal())
+
+    def _tidy(self, room: Room) -> bool:
+        """Forget the calls that nobody waits for any more, now and then; return whether it did."""
+        now = monotonic()
+        if now - self._tidied < _TIDY:
+            return False
+        self._tidied = now
+        for _ in range(len(self.queued)):
+            call = self.queued.popleft()
+            if call.done():
+                room.leave(call.size)
+            else:
+                self.queued.append(call)
+        return True
+
+    def _unqueue(self) -> Waiting:
+        call = self.queued.popleft()
+        if self.room is not None:
+            self.room.leave(call.size)
+        return call
 
     def _send(self, call: Waiting) -> None:
         call.id = number = self._next
@@ -207,7 +274,7 @@ class Connection:
             and self.queued
             and (not self._wire or self._wire + self.queued[0].size <= WIRE_WINDOW)
         ):
-            call = self.queued.popleft()
+            call = self._unqueue()
             if not call.done():
                 self._send(call)
 
@@ -411,9 +478,9 @@ class Connection:
         begun = max(self._started, last or 0)
         for number, call in self.sent.items():
             (started if number <= begun or number in self._coming else waiting).append(call)
-        waiting.extend(self.queued)
+        while self.queued:
+            waiting.append(self._unqueue())
         self.sent.clear()
-        self.queued.clear()
         self.abandoned.clear()
         self._coming.clear()
         self._wire = 0

@@ -23,6 +23,7 @@ from devkit_core.running.rounds import Rounds
 from devkit_core.running.scratch import ScratchRoot
 from devkit_core.running.supervisor import Supervisor
 from devkit_core.running.watch import available
+from devkit_core.workers.admission import Admission
 from devkit_core.workers.deadlines import Deadlines
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Engine:
         self._scratch = ScratchRoot(places.runtime)
         self.loop = asyncio.get_running_loop()
         self._deadlines = Deadlines(self.loop)
+        self._admission = Admission(config.max_waiting_calls, config.max_waiting_mb)
         self._blueprints = Blueprints(
             config,
             extensions,
@@ -97,10 +99,20 @@ class Engine:
             blueprint = self._blueprints.reader(found(plugin))()
             services = self._services.of(plugin, blueprint.folder, blueprint.authority)
             request = blueprint.request
-            return replace(blueprint, request=lambda *start: replace(request(*start), services=services))
+            share = self._admission.share(plugin)
+            return replace(
+                blueprint, request=lambda *start: replace(request(*start), services=services, share=share)
+            )
 
         return Supervisor(
-            plugin, read, self._bus, self._scratch.path, self._deadlines, Restarts(), self._rounds.watch
+            plugin,
+            read,
+            self._bus,
+            self._scratch.path,
+            self._deadlines,
+            self._admission.share(plugin),
+            Restarts(),
+            self._rounds.watch,
         )
 
     async def close(self) -> None:

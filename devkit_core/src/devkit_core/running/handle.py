@@ -101,6 +101,13 @@ class PluginHandle:
         """Whether calls have to go through extensions' middleware, in the event loop."""
         return self._wrapped is not None
 
+    async def ready(self, size: int = 0) -> None:
+        """Wait until the plugin takes a further call, with an input of so many bytes, without Overloaded.
+
+        It holds for the call that is made next, before anything else is awaited.
+        """
+        await self._supervisor.share.room(size)
+
     async def execute(self, input: str | bytes | Pieces = "", timeout: float | None = None) -> str | bytes:
         """Run the plugin's `execute` and return what it returned, text as `str`, anything else as `bytes`.
 
@@ -304,7 +311,9 @@ class PluginHandle:
             supervisor.submit(call)
             return len(data), call
 
-        return map_calls(begin, inputs, seconds, ordered=ordered, in_flight=in_flight)
+        return map_calls(
+            begin, inputs, seconds, ordered=ordered, in_flight=in_flight, share=self._supervisor.share
+        )
 
     async def _perform(self, request: Call) -> Result:
         supervisor = self._supervisor

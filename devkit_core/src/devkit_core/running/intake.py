@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from devkit_core.running.crew import Attempt
     from devkit_core.running.lanes import Lanes
     from devkit_core.running.recovery import Recovery
+    from devkit_core.workers.admission import Share
     from devkit_core.workers.blocking_channel import BlockingChannel
     from devkit_core.workers.deadlines import Deadlines
     from devkit_core.workers.pending import PendingCall
@@ -35,8 +36,9 @@ class Intake:
 
     recovery: Recovery
 
-    def __init__(self, plugin: str, bus: Bus, deadlines: Deadlines) -> None:
+    def __init__(self, plugin: str, bus: Bus, deadlines: Deadlines, share: Share) -> None:
         self.id = plugin
+        self.share = share
         self.condition = Condition(plugin, bus)
         self.crew = Crew()
         self.blueprint: Blueprint | None = None
@@ -50,7 +52,7 @@ class Intake:
         self.attempt: Attempt | None = None
         #: takes calls of threads directly
         self.lane: BlockingChannel | Lanes | None = None
-        self._backlog = Backlog(plugin, deadlines)
+        self._backlog = Backlog(plugin, deadlines, share)
         self._loaded = False
 
     @property

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from devkit_core.errors import CallTimeout, DevKitError, UsageError
 from devkit_core.loading.call import Result
+from devkit_core.workers.admission import Share
 from devkit_core.workers.pending import PendingCall
 
 __all__ = ["IN_FLIGHT", "REPLACEMENT", "WINDOW", "Outcome", "check_bound", "map_calls"]
@@ -115,13 +116,14 @@ async def map_calls(
     *,
     ordered: bool,
     in_flight: int,
+    share: Share | None = None,
 ) -> AsyncGenerator[Outcome, None]:
     """Yield an outcome for every input, in the inputs' order or as they come.
 
     `begin` starts a call and returns the size of its input; it may raise DevKitError, which is that
     input's outcome. An answer that has a `deadline` gets one, `seconds()` from when it is the oldest that
     is unanswered: a plugin that takes one call at a time works on no other. Inputs are pulled one by one,
-    and none while `in_flight` are unanswered or not taken yet. Leaving early cancels what is in flight.
+    and none while `in_flight` are unanswered or not taken yet, or while much waits of the plugin's `share`. Leaving early cancels what is in flight.
     """
     check_bound(in_flight)
     loop = asyncio.get_running_loop()
@@ -133,7 +135,14 @@ async def map_calls(
     try:
         while True:
             wake.clear()
-            while not source.ended and len(pending) < in_flight and held < WINDOW:
+            if share is not None and not pending:
+                await share.opened()
+            while (
+                not source.ended
+                and len(pending) < in_flight
+                and held < WINDOW
+                and (share is None or share.is_open())
+            ):
                 if not (taken := source.take()):
                     break
                 try:
@@ -159,6 +168,8 @@ async def map_calls(
                 continue
             if not pending and source.ended:
                 return
+            if not pending and share is not None and not share.is_open():
+                continue
             oldest = pending[0].answer if pending else None
             if isinstance(oldest, PendingCall) and oldest.deadline == math.inf:
                 oldest.deadline = monotonic() + seconds() + more

@@ -21,6 +21,7 @@ from devkit_core.running.restarts import Restarts
 
 if TYPE_CHECKING:
     from devkit_core.running.blueprints import Blueprint
+    from devkit_core.workers.admission import Share
     from devkit_core.workers.deadlines import Deadlines
     from devkit_core.workers.pending import PendingCall
 
@@ -43,10 +44,11 @@ class Supervisor(Intake):
         bus: Bus,
         scratch: Path,
         deadlines: Deadlines,
+        share: Share,
         restarts: Restarts,
         started: Callable[[Supervisor], None],
     ) -> None:
-        super().__init__(plugin, bus, deadlines)
+        super().__init__(plugin, bus, deadlines, share)
         self.recovery = Recovery(plugin, restarts, self.condition, self)
         self.reloads = 0
         self.load_seconds: float | None = None

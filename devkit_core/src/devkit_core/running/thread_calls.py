@@ -59,6 +59,7 @@ class ThreadCalls:
         if get_ident() == self._loop_thread:
             raise self._background.blocked()
         source = iter(inputs)
+        share = self._supervisor.share
         group = CallGroup()
         pending: list[BlockingCall] = []
         position = held = 0
@@ -68,7 +69,15 @@ class ThreadCalls:
             while True:
                 group.finished = False
                 fresh: list[BlockingCall] = []
-                while not ended and len(pending) < in_flight and held < WINDOW:
+                size = 0
+                if not pending and not share.is_open():
+                    self._background.wait(share.opened())
+                while (
+                    not ended
+                    and len(pending) < in_flight
+                    and held < WINDOW
+                    and share.is_open(len(fresh), size)
+                ):
                     try:
                         input = next(source)
                     except StopIteration:
@@ -78,6 +87,7 @@ class ThreadCalls:
                     call.position = position
                     position += 1
                     held += len(call.data)
+                    size += len(call.data)
                     pending.append(call)
                     if not call.finished:
                         fresh.append(call)
@@ -91,7 +101,9 @@ class ThreadCalls:
                 if finished:
                     continue
                 if not pending:
-                    return
+                    if ended:
+                        return
+                    continue
                 self._wait(pending, group, timeout, more)
         finally:
             for call in pending:

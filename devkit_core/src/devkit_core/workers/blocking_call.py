@@ -73,6 +73,7 @@ class BlockingCall(Waiter):
     wake: LockType | None = None
     id = 0
     attempts = 0
+    admitted = False
     position = 0  # among the inputs of a map
     channel: BlockingChannel | None = None
     proxy: PendingCall | None = None

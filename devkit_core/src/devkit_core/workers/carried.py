@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from devkit_core.errors import DevKitError
 from devkit_core.protocol.messages import Failure, Result
 from devkit_core.workers.pending import PendingCall, StreamingCall
 
@@ -57,6 +58,10 @@ class Carried:
     def id(self, number: int) -> None:
         self.call.id = number
 
+    @property
+    def admitted(self) -> bool:
+        return self.call.admitted
+
     def done(self) -> bool:
         return self.call.done()
 
@@ -74,6 +79,10 @@ class Carried:
     def fail(self, failure: Failure) -> None:
         self.forget(self.call)
         self.loop.call_soon_threadsafe(self._tell, self.call.fail, failure)
+
+    def set_exception(self, error: DevKitError) -> None:
+        self.forget(self.call)
+        self.loop.call_soon_threadsafe(self._tell, self.call.set_exception, error)
 
     def item(self, data: bytes, text: bool) -> None:
         self.loop.call_soon_threadsafe(self._tell, self.call.item, data, text)

@@ -47,6 +47,7 @@ class PendingCall:
     source: str | None = None
     id = 0
     attempts = 0
+    admitted = False
     link: Link | None = None  # where another plugin made it
     abandon: Callable[[PendingCall], None] | None = None
     notify: Callable[[], object] | None = None

@@ -23,6 +23,7 @@ from devkit_core.protocol.handshake import agree, configure, initialize, welcome
 from devkit_core.protocol.memory import AREA
 from devkit_core.protocol.messages import Hello, read_failure, read_hello
 from devkit_core.sandbox.plan import Limits
+from devkit_core.workers.admission import Share
 from devkit_core.workers.aftermath import settle
 from devkit_core.workers.blocking_channel import BlockingChannel
 from devkit_core.workers.channel import Channel
@@ -64,6 +65,7 @@ class Worker:
         usage: Usage,
         threads: bool = False,
         services: Services | None = None,
+        share: Share | None = None,
     ) -> None:
         self.plugin = plugin
         self.process: Process | None = None
@@ -82,6 +84,7 @@ class Worker:
         #: sends a call, whose result or error is set on it; the channel's own, as a hop costs every call
         self.submit: Callable[[PendingCall], None] = self._channel.submit
         self._sent = self._channel.connection.sent
+        self._channel.connection.room = share
         self._reply: asyncio.Future[bytes] | None = None
         self._pong: asyncio.Future[None] | None = None
         self._outputs: list[Output] = []
