@@ -51,7 +51,7 @@ def test_a_handle_has_what_the_asynchronous_handle_has():
     def names(cls):
         return {name for name in vars(cls) if not name.startswith("_")}
 
-    inside = {"encode", "has_middleware", "payload_limit", "seconds", "supervisor"}
+    inside = {"encode", "has_middleware", "payload_limit", "relay", "seconds", "supervisor"}
     assert names(AsyncHandle) - inside == names(blocking.PluginHandle)
 
 
