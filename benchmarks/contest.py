@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import operator
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -138,7 +139,7 @@ class _Player:
     def read(self, seconds: float) -> dict[str, Any]:
         """Return its next line; raises Broken."""
         assert self._process.stdout is not None
-        timer = threading.Timer(seconds, self._process.kill)
+        timer = threading.Timer(seconds, self._kill)
         timer.start()
         line = self._process.stdout.readline()
         timer.cancel()
@@ -160,6 +161,11 @@ class _Player:
             raise Broken("it has ended") from None
         return self.read(seconds)
 
+    def _kill(self) -> None:
+        """End it at once, with what it has started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+
     def close(self) -> None:
         """End it: it is asked to, and then made to."""
         assert self._process.stdin is not None
@@ -169,7 +175,7 @@ class _Player:
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            self._kill()
             self._process.wait()
         self._process.stdout.close()
 
@@ -204,7 +210,7 @@ def play(family: Family, quiet: Quiet, *, quick: bool, say: Callable[[str], None
                 say(f"{family.name}: stopped in round {number + 1}, {family.seconds:.0f} s are over")
                 break
             shares.append(quiet.wait())
-            _round(outcome, players, task, number, quick)
+            _round(outcome, players, task, number, quick, began + family.seconds)
     outcome.busy = statistics.median(shares) if shares else 0.0
     outcome.seconds = time.monotonic() - began
     return outcome
@@ -217,11 +223,13 @@ def _turns(family: Family, most: int | None) -> Iterator[tuple[int, Task]]:
                 yield number, task
 
 
-def _round(outcome: Outcome, players: dict[str, _Player], task: Task, number: int, quick: bool) -> None:
+def _round(
+    outcome: Outcome, players: dict[str, _Player], task: Task, number: int, quick: bool, until: float
+) -> None:
     names = task.contestants
     turn = number % len(names)
     for name in (*names[turn:], *names[:turn]):  # nobody always follows the same
-        if (player := players.get(name)) is None:
+        if (player := players.get(name)) is None or (number and time.monotonic() > until):
             continue
         arguments = {**task.arguments, **(task.quick if quick else {})}
         try:

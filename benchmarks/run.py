@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 from dataclasses import replace
@@ -81,6 +82,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.quick and options.write:
         parser.error("the figures of a quick run are not worth writing")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     began, quiet = time.monotonic(), Quiet(0.0 if options.quick else PATIENCE)
     results: dict[str, Any] = {"schema": "benchmarks/1", "machine": describe(), "families": {}}
     wanted, left = options.only or list(FAMILIES), LONGEST
@@ -88,6 +90,10 @@ def main() -> int:
         try:
             found = measure(name, quiet, options.quick, left / (len(wanted) - number) * 1.5)
             left -= found["seconds"]
+        except KeyboardInterrupt:
+            say(f"{name}: interrupted; what was measured before stays")
+            results["families"][name] = {"failed": {name: "interrupted"}}
+            break
         except Exception as error:  # the families after it still count
             say(f"{name}: failed: {type(error).__name__}: {error}")
             results["families"][name] = {"failed": {name: f"{type(error).__name__}: {error}"}}
