@@ -375,7 +375,7 @@ class LoadingBy(Loading):
 
 def main() -> None:
     package()
-    for name in ("frames", "program", "serve", "confine", "network"):
+    for name in ("frames", "program", "serve", "confine", "network", "hosting", "devkit_plugin"):
         PARTS[name] = importlib.import_module(f"{_PACKAGE}.{name}")
     if len(sys.argv) > 2:
         global PROGRAM  # noqa: PLW0603 - set once, before the first fork
