@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self, overload
 
-from devkit_core import __version__
 from devkit_core.catalog.discovery import discover, read_manifest
 from devkit_core.catalog.folders import builtin_sources
 from devkit_core.catalog.plugin_settings import PluginSettings
 from devkit_core.catalog.registry import Registry
-from devkit_core.catalog.resolver import Order, available, order
+from devkit_core.catalog.resolver import Order
 from devkit_core.catalog.state import State
+from devkit_core.catalog.wanted import order_of
 from devkit_core.config.places import Places
 from devkit_core.config.schema import PluginSystemConfig
 from devkit_core.errors import DevKitError, LoadError, StateError
@@ -324,32 +324,7 @@ class PluginManager:
     # -- inside
 
     def _order(self, wanted: Sequence[str]) -> Order:
-        usable = {
-            f.id: (f.manifest, str(f.folder))
-            for f in self.registry
-            if f.manifest is not None and f.error is None and f.shadowed_by is None
-        }
-        near: dict[str, tuple[Manifest, str]] = {}
-        waiting = list(wanted)
-        while waiting:
-            each = waiting.pop()
-            if each in usable and each not in near:
-                near[each] = usable[each]
-                waiting += [need.id for need in usable[each][0].dependencies]
-        plan = self._plan(wanted, near)
-        # only what goes wrong takes a look at all that there is, to say what was meant
-        return self._plan(wanted, usable) if plan.failures else plan
-
-    def _plan(self, wanted: Sequence[str], among: Mapping[str, tuple[Manifest, str]]) -> Order:
-        # asking for runtimes may start programs, as `node --version`
-        needed = any(manifest.dependencies for manifest, _ in among.values())
-        return order(
-            wanted,
-            [available(manifest, place) for manifest, place in among.values()],
-            self.extensions.runtimes() if needed else {},
-            __version__,
-            unusable={f.id: f.error.message for f in self.registry if f.error is not None},
-        )
+        return order_of(wanted, self.registry, self.extensions.runtimes)
 
     def _supervise(self, plugin: str) -> Supervisor:
         """Return a supervisor; what running takes is made with the first, so that listing starts nothing."""
