@@ -50,8 +50,11 @@ def test_dry_run_makes_nothing(project, devkit, data):
 
 
 def test_another_place(project, devkit):
-    devkit("plugin", "new", "one", "--dir", "tools/plugins")
-    assert (project.folder / "tools" / "plugins" / "one" / "plugin.toml").exists()
+    told = devkit("plugin", "new", "one", "--dir", "my tools").stderr
+    assert (project.folder / "my tools" / "one" / "plugin.toml").exists()
+    assert told.endswith("try: DEVKIT_PLUGIN_PATH='my tools' devkit plugin run one \"hello\"\n")
+    told = devkit("plugin", "new", "two", "--dir", "./plugins").stderr
+    assert told.endswith('try: devkit plugin run two "hello"\n')
 
 
 def test_an_author_with_quotes_is_escaped(project, devkit, monkeypatch):

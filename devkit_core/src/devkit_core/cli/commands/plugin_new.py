@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from devkit_core.catalog.scaffold import render, write
 from devkit_core.cli.grammar import command, dry_run, pass_session
 from devkit_core.cli.session import Session
 from devkit_core.cli.suggestions import did_you_mean
+from devkit_core.config.environment import PLUGIN_PATH
 from devkit_core.errors import LoaderMissing, ManifestError, NotFound, UsageError
 
 __all__ = ["new"]
@@ -64,8 +66,16 @@ def new(session: Session, plugin: str, lang: str, parent: Path | None, dry_run: 
     if dry_run:
         session.output.say(f"would make {folder}")
     else:
-        build = f"make -C {folder} && " if "Makefile" in files else ""
-        session.output.say(f'made {folder}; try: {build}devkit plugin run {plugin} "hello"')
+        build = f"make -C {shlex.quote(str(folder))} && " if "Makefile" in files else ""
+        look = "" if _is_looked_in(session, parent) else f"{PLUGIN_PATH}={shlex.quote(str(parent))} "
+        session.output.say(f'made {folder}; try: {build}{look}devkit plugin run {plugin} "hello"')
+
+
+def _is_looked_in(session: Session, parent: Path) -> bool:
+    """Say whether plugins of this folder are found as things are."""
+    places = session.places
+    usual = places.plugin_dir(session.settings.config.plugin_dir), places.data / "plugins"
+    return parent.expanduser().resolve() in {each.resolve() for each in (*usual, *places.plugin_path)}
 
 
 def _template(session: Session, lang: str) -> Path:

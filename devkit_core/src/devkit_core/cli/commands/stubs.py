@@ -83,7 +83,8 @@ def stubs(session: Session, plugins: tuple[str, ...], out: Path | None, dry_run:
     rows = [{"id": plugin, "path": str(path)} for plugin, path in paths.items()]
     data = {"folder": str(top), "stubs": rows, "dry_run": dry_run}
     session.output.data("stubs/1", data, lambda: _view(rows))
-    session.output.say(f"{'would write' if dry_run else 'wrote'} {len(rows)} stubs to {top}")
+    done, some = "would write" if dry_run else "wrote", "stub" if len(rows) == 1 else "stubs"
+    session.output.say(f"{done} {len(rows)} {some} to {top}")
 
 
 def _importable(plugin: str) -> bool:
