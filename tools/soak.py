@@ -4,13 +4,16 @@
     python tools/soak.py --minutes 10        # load of all kinds; memory, descriptors, … may not grow
 
 Prints a summary as JSON, on stdout; exits with 1 where something was wrong. `--seed` repeats the choices.
+SIGUSR1 shows on stderr where every thread and task is.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import faulthandler
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -44,7 +47,15 @@ def soak(minutes: float, seed: int) -> dict[str, Any]:
     return {"seed": seed, "minutes": minutes, **outcome.as_dict(), "good": good, "trends": trends}
 
 
+def show(*_: object) -> None:
+    """Print the stacks of all threads, and of the tasks of all loops."""
+    faulthandler.dump_traceback(all_threads=True)
+    for task in list(asyncio.tasks._all_tasks):  # type: ignore[attr-defined] # of every loop, as no function gives
+        task.print_stack()
+
+
 def main() -> int:
+    signal.signal(signal.SIGUSR1, show)
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--faults", type=int, metavar="N", help="let so many faults happen")

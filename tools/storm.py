@@ -57,6 +57,7 @@ class Outcome:
     calls: int = 0
     answered: int = 0
     errors: Counter[str] = field(default_factory=Counter)
+    overdue: Counter[str] = field(default_factory=Counter)  # calls that had time enough, by plugin
     lost: int = 0
     doubled: int = 0
     begun_twice: Counter[str] = field(default_factory=Counter)  # by plugin
@@ -156,6 +157,8 @@ class Storm:
                 self.outcome.doubled += 1
             if isinstance(error, DevKitError):
                 self.outcome.errors[error.code] += 1
+                if error.code == "call-timeout" and " echo" in expected:
+                    self.outcome.overdue[str(error.plugin)] += 1
             elif isinstance(error, asyncio.CancelledError):
                 self.outcome.errors["cancelled"] += 1
             elif error is not None:
