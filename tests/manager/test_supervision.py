@@ -454,3 +454,23 @@ async def test_one_that_others_need_does_not_rest(project):
         events = manager.subscribe(plugins=["base"])
         await manager.unload("user")
         await until(events, "plugin-unloaded", why="idle for 0.1 s")
+
+
+async def test_what_it_needs_goes_while_its_first_call_starts_it(project):
+    project.write("base", FRAIL)
+    slow = "import time\ndef initialize():\n    time.sleep(0.4)\ndef execute(text):\n    return text\n"
+    project.write("lazy", slow, more=LAZY, needs={"base": "*"})
+    async with project.manager() as manager:
+        await manager.scan_and_load_plugins()
+        handle = manager.get_plugin("lazy")
+        events = manager.subscribe(plugins=["lazy"])
+        call = asyncio.ensure_future(handle.execute("x"))
+        await until(events, "plugin-state-changed", new="loading")
+        await manager.unload("base")
+        async with asyncio.timeout(SECONDS):
+            assert await call == "x"  # it had initialized, and finishes what it has
+        await until(events, "plugin-unloaded")
+        assert manager.list_plugins() == []
+        with pytest.raises(LoadError):
+            await handle.execute("late")
+        assert await (await manager.load("lazy")).execute("on") == "on"

@@ -89,7 +89,8 @@ class Recovery:
     async def stop(self) -> None:
         """Start nothing more, and forget what happened."""
         for task in (self._mending, self._trial):
-            if task is not None and not task.done():
+            # a start may find that what it needs is gone, and stop the plugin itself
+            if task is not None and not task.done() and task is not asyncio.current_task():
                 task.cancel()
                 await asyncio.wait({task})
         self.close_circuit()
