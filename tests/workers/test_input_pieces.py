@@ -267,6 +267,19 @@ async def test_a_worker_that_dies_fails_the_call(load):
     assert await handle.execute(iter("xy"), timeout=60) == "y"
 
 
+async def test_a_plugin_that_rests_is_started_for_it(tmp_path):
+    places = Places.under(tmp_path / "home", project=tmp_path)
+    folder = tmp_path / "plugins" / "subject"
+    folder.mkdir(parents=True)
+    (folder / "plugin.toml").write_text(MANIFEST + '[runtime]\nactivation = "on-demand"\n')
+    (folder / "plugin.py").write_text("from collections.abc import Iterator\n" + COUNT.format("Iterator[str]"))
+    async with PluginManager(PluginSystemConfig(), places=places, control=False) as manager:
+        await manager.scan_and_load_plugins()
+        handle = manager.handle("subject")
+        assert handle.pid is None
+        assert await handle.execute(iter(["a", "b"]), timeout=60) == "2 ['a', 'b']"
+
+
 async def test_what_is_too_much_for_one_input_is_refused(tmp_path):
     places = Places.under(tmp_path / "home", project=tmp_path)
     folder = tmp_path / "plugins" / "subject"

@@ -15,7 +15,7 @@ from devkit_core.workers.feeding import FedCall
 if TYPE_CHECKING:
     from devkit_core.running.supervisor import Supervisor
 
-__all__ = ["Pieces", "collect", "fed", "gives_pieces", "pulled", "takes_pieces"]
+__all__ = ["Pieces", "awake", "collect", "fed", "gives_pieces", "pulled", "takes_pieces"]
 
 T = TypeVar("T")
 
@@ -28,6 +28,12 @@ def takes_pieces(supervisor: Supervisor) -> bool:
     if members := supervisor.crew.members:
         supervisor.takes_pieces = 0 in members[0].instance.inputs
     return supervisor.takes_pieces
+
+
+async def awake(supervisor: Supervisor) -> None:
+    """Start a plugin that rests: only one that runs says how it takes its input. Raises what stopped it."""
+    if supervisor.resting and supervisor.wake is not None:
+        await supervisor.wake()
 
 
 def gives_pieces(input: Any) -> TypeGuard[Pieces]:

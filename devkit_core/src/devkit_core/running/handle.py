@@ -25,7 +25,7 @@ from devkit_core.model.limits import how_to_raise
 from devkit_core.model.types import PluginInfo
 from devkit_core.protocol.memory import LEAST
 from devkit_core.running import functions
-from devkit_core.running.feeding import Pieces, collect, fed, gives_pieces, takes_pieces
+from devkit_core.running.feeding import Pieces, awake, collect, fed, gives_pieces, takes_pieces
 from devkit_core.running.mapping import IN_FLIGHT, Outcome, map_calls
 from devkit_core.running.supervisor import Supervisor
 from devkit_core.workers.feeding import FedCall
@@ -252,6 +252,7 @@ class PluginHandle:
         if get_running_loop() is not self._loop:
             raise self._elsewhere()
         if gives_pieces(input):
+            await awake(self._supervisor)
             if self.takes_pieces:
                 left = self.seconds(timeout)
                 fed_call = FedCall(self.id, 0, b"", True, left, self._loop, self._supervisor.tally)

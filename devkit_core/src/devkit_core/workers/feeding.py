@@ -86,6 +86,7 @@ class FedCall(StreamingCall):
             room.clear()
             await room.wait()
         if not self.done():
+            self.attempts = _NEVER_AGAIN
             self._write(encode(Kind.INPUT, Flag.END, 0, self._id))
 
     def _send(self, data: bytes, flags: int) -> None:
