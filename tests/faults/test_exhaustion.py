@@ -117,7 +117,7 @@ def test_one_descriptor_more_each_time(tmp_path):
     outcomes = [outcome for _, outcome, _, _ in told["seen"]]
     assert [each for each in told["seen"] if each[1].startswith("untyped")] == []
     assert [each for each in told["seen"] if each[2] is not True] == [], "left behind"
-    assert told["seen"][-1][3] == []  # a scratch folder that couldn't be removed is, by the next host that can
+    assert told["seen"][-1][3] == []  # the next host removes the scratch that one could not
     assert len(outcomes) > 8
     assert outcomes[-2:] == ["done", "done"]
     assert told["after"] == "done"
