@@ -151,13 +151,12 @@ class FastCalls:
         self._allow = functools.partial(library.wasmtime_context_set_epoch_deadline, context, _FIRST)
         self._allow()
         library.wasmtime_context_epoch_deadline_async_yield_and_update(context, _SLICE)
-        self._size = -1
+        self._size = -1  # it is looked at when it is first used
         self._view: Any = None
         if module.exports.get("memory") == "memory":
             where = context, self.find(b"memory", room.memory)
             self._base = functools.partial(library.wasmtime_memory_data, *where)
             self._measure = functools.partial(library.wasmtime_memory_data_size, *where)
-            self._look()
 
     def _instantiate(self, linked: wasmtime.InstancePre, module: Module) -> Any:
         """Make the instance; return what has to live as long as the store, where code runs in this."""
