@@ -72,7 +72,9 @@ def frame(kind: int, flags: int, function: int, call: int, payload: bytes) -> by
 
 
 def vectors() -> dict[str, object]:
-    meta = struct.pack(">H", 4) + b"\0\0\0\x2a"
+    meta = struct.pack(">HI", 4, 1500)
+    traced = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    longer = struct.pack(">HI", 4 + len(traced), 0xFFFFFFFF) + traced
     frames = [
         {
             "name": name,
@@ -94,6 +96,21 @@ def vectors() -> dict[str, object]:
             "function": 0,
             "call": 8,
             "payload": b"hi".hex(),
+            "milliseconds left": 1500,
+            "trace": "",
+        }
+    )
+    frames.append(
+        {
+            "name": "a CALL with a trace context and no limit of its time",
+            "bytes": frame(4, TEXT | END | META, 0, 9, longer + b"hi").hex(),
+            "kind": "CALL",
+            "flags": TEXT | END | META,
+            "function": 0,
+            "call": 9,
+            "payload": b"hi".hex(),
+            "milliseconds left": None,
+            "trace": traced.decode(),
         }
     )
     violations = [

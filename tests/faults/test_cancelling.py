@@ -174,3 +174,18 @@ async def test_a_plugin_sees_what_it_is(project):
     with pytest.raises(ExecutionError):
         await handle.execute("burn", timeout=0.1)
     assert await handle.execute("fine", timeout=50) == "False"
+
+
+@pytest.mark.parametrize("word", ["def", "async def"])
+async def test_a_plugin_knows_the_time_that_its_caller_chose(project, word):
+    handle = await project.load(f"""
+        import devkit_plugin
+        {word} execute(text: str) -> str:
+            return f"{{devkit_plugin.time_left()}} {{devkit_plugin.trace()}}"
+    """)
+    assert await handle.execute() == "None "
+    left = float(str(await handle.execute(timeout=50)).split()[0])
+    assert 0 < left <= 50
+    assert await handle.execute("again") == "None "
+    large = float(str(await handle.execute("x" * (2 << 20), timeout=40)).split()[0])
+    assert 0 < large <= 40

@@ -2,9 +2,11 @@
 
 import importlib.util
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -25,7 +27,8 @@ class Call:
         self.size, self.source, self.plain = len(data), None, False
         self.answer = self.failure = None
         self.items: list[bytes] = []
-        self.streams = False
+        self.streams = self.told = self.admitted = False
+        self.trace = ""
 
     def done(self):
         return self.answer is not None or self.failure is not None
@@ -146,3 +149,39 @@ assert strays == ["__main__"], strays
     assert importlib.util.find_spec("devkit_core.child.zygote")
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "vector", [v for v in VECTORS["frames"] if v["flags"] & Flag.META], ids=lambda v: v["name"]
+)
+def test_the_worker_knows_the_time_left_and_the_trace(vector):
+    data, reader = bytes.fromhex(vector["bytes"]), Reader()
+    reader.room()[: len(data)] = data
+    before = monotonic()
+    list(reader.take(len(data)))
+    until, trace = reader.told[vector["call"]]
+    assert trace == vector["trace"]
+    if vector["milliseconds left"] is None:
+        assert until == math.inf
+    else:
+        left = vector["milliseconds left"] / 1000
+        assert before + left <= until <= monotonic() + left
+
+
+@pytest.mark.parametrize("size", [2, 1 << 20, (1 << 20) - 6, (1 << 20) - 7, 3 << 20])
+def test_the_host_writes_it_before_the_first_part(size):
+    host, call = Host(4 << 20), Call(b"x" * size)
+    call.told, call.trace, call.deadline = True, "00-ab", monotonic() + 100
+    host.connection.submit(call)
+    reader, found = Reader(), []
+    for frame in host.written:
+        for at in range(0, len(frame), 65536):
+            piece = frame[at : at + 65536]
+            reader.room()[: len(piece)] = piece
+            found += reader.take(len(piece))
+    assert b"".join(each[4] for each in found) == call.data
+    assert [bool(each[1] & Flag.END) for each in found] == [*([False] * (len(found) - 1)), True]
+    assert all(len(each) <= 12 + (1 << 20) for each in host.written)
+    until, trace = reader.told[call.id]
+    assert trace == "00-ab"
+    assert 90 < until - monotonic() <= 100

@@ -80,3 +80,15 @@ async def test_settings_around_the_plugin_do_not_reach_it(bench):
     (bench.root / "package.json").write_text('{"type": "module"}')
     handle = await bench.js("exports.execute = (t) => t")
     assert await handle.execute("a") == "a"
+
+
+@pytest.mark.parametrize("word", ["function", "async function"])
+async def test_a_plugin_knows_the_time_that_its_caller_chose(bench, word):
+    handle = await bench.js(
+        f"exports.execute = {word} (text, context) {{ return `${{context.timeLeft}} ${{context.trace}}` }}"
+    )
+    assert await handle.execute() == "Infinity "
+    left = float(str(await handle.execute(timeout=50)).split()[0])
+    assert 0 < left <= 50_000
+    assert await handle.execute("again") == "Infinity "
+    assert 0 < float(str(await handle.execute("x" * (2 << 20), timeout=40)).split()[0]) <= 40_000

@@ -38,6 +38,7 @@ class _Host(asyncio.BufferedProtocol):
             from .devkit_plugin import join
 
             self.host = AsyncHost(program)
+            self.host.told = self.reader.told
             join(self.host)
         self.tasks: dict[int, asyncio.Task[None]] = {}
         self.parts: dict[int, list[bytes]] = {}
@@ -121,6 +122,8 @@ class _Host(asyncio.BufferedProtocol):
     def begin(self, call: int, function: int, payload: bytes, flags: int) -> None:
         self.page[:4] = call.to_bytes(4, "little")
         self.spawn(call, self.run(call, function, payload, bool(flags & frames.TEXT)))
+        if flags & frames.META:
+            self.tasks[call].add_done_callback(lambda _: self.reader.told.pop(call, None))
 
     def input(self, call: int) -> Incoming:
         """Return the input, in pieces, of a call that is here."""

@@ -11,6 +11,8 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from math import inf
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from . import frames
@@ -31,6 +33,8 @@ __all__ = [
     "log",
     "progress",
     "store",
+    "time_left",
+    "trace",
 ]
 
 _host: Host | None = None
@@ -130,6 +134,17 @@ def progress(done: float, total: float | None = None, message: str = "") -> None
             raise HostError("host-call-invalid", f"progress is {number!r}, not a number from 0 on")
     body = {"done": float(done), "total": total and float(total), "message": str(message)[:_LONGEST]}
     _tell(frames.PROGRESS, body)
+
+
+def time_left() -> float | None:
+    """Return the seconds until nobody waits for this call any more; None where its caller set no time."""
+    until = _host.about()[0] if _host is not None else inf
+    return None if until == inf else max(0.0, until - monotonic())
+
+
+def trace() -> str:
+    """Return the W3C trace context (`traceparent`) that this call belongs to, or nothing."""
+    return _host.about()[1] if _host is not None else ""
 
 
 def call(plugin: str, input: Any = "", function: str = "execute", timeout: float | None = None) -> Any:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import _socket
 import mmap
 from collections.abc import Iterator
+from math import inf
 from struct import Struct
-from time import perf_counter
+from time import monotonic, perf_counter
 
 from .memory import Memory
 
+_NO_LIMIT = 0xFFFFFFFF
 HEAD = Struct(">IBBHI")
 HEAD_SIZE = HEAD.size
 BUFFER = 256 * 1024
@@ -53,6 +55,7 @@ class Reader:
         self.buffer: mmap.mmap | bytearray = _buffer()
         self.view = memoryview(self.buffer)
         self.have = 0
+        self.told: dict[int, tuple[float, str]] = {}  # of calls: until when somebody waits, and a trace
         self.memory: Memory | None = None  # where large payloads come from, once that is agreed
 
     def room(self) -> memoryview:
@@ -70,7 +73,9 @@ class Reader:
                 break
             start = at + HEAD_SIZE
             if flags & META:
-                start += 2 + int.from_bytes(buffer[start : start + 2], "big")
+                size = int.from_bytes(buffer[start : start + 2], "big")
+                start += 2 + size
+                self.told[call] = _told(bytes(view[start - size : start]))
             payload = bytes(view[start:end])
             if flags & MEMORY and self.memory is not None:
                 payload = self.memory.take(payload)
@@ -87,6 +92,12 @@ class Reader:
         elif rest and at:
             view[:rest] = view[at:have]
         self.have = rest
+
+
+def _told(about: bytes) -> tuple[float, str]:
+    left = int.from_bytes(about[:4], "big") if len(about) >= 4 else _NO_LIMIT
+    until = inf if left == _NO_LIMIT else monotonic() + left / 1000
+    return until, about[4:].decode("ascii", "replace")
 
 
 def encode(kind: int, flags: int, function: int, call: int, payload: bytes | memoryview) -> bytes:

@@ -7,6 +7,7 @@ import json
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from math import inf
 from typing import Any
 
 from . import frames
@@ -37,6 +38,7 @@ class Host:
 
     def __init__(self, program: Program) -> None:
         self.config: dict[str, Any] = {}
+        self.told: dict[int, tuple[float, str]] = {}  # until when somebody waits for calls, and their traces
         self._features: frozenset[str] | None = None
         self._size = 1 << 20
         self._limit = 64 << 20
@@ -118,6 +120,10 @@ class Host:
             del self._coming[number]
             self.settle(number, (b"".join(parts), bool(flags & frames.TEXT)))
 
+    def about(self) -> tuple[float, str]:
+        """Return until when, by `time.monotonic`, somebody waits for the call that runs, and its trace."""
+        return self.told.get(self.running(), (inf, ""))
+
     # -- each kind of worker's own
 
     def running(self) -> int:
@@ -151,6 +157,7 @@ class BlockingHost(Host):
         super().__init__(program)
         self._read, self._send = wire.frames, wire.send
         wire.frames, wire.send = self._others, self.write  # type: ignore[method-assign]
+        self.told = wire.reader.told
         self._running = running
         self._main = threading.get_ident()
         self._sending = threading.Lock()

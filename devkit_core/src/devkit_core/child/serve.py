@@ -140,6 +140,8 @@ class _Serial:
             while self.kept:
                 self.handle(self.kept.popleft())
             self.cancelled.clear()  # what is left named calls that were answered already
+            if not self.parts:
+                self.wire.reader.told.clear()
 
     def handle(self, frame: Frame) -> None:
         kind, flags, function, call, payload = frame

@@ -17,7 +17,8 @@ __all__ = ["Call", "Result"]
 class Call:
     """A call on its way to a plugin: `data` is its input, UTF-8 where `text`; `timeout` is in seconds.
 
-    `link` is there where another plugin calls.
+    `link` is there where another plugin calls. `trace` is the W3C trace context (`traceparent`) that the
+    plugin is given, which middleware may set.
     """
 
     plugin: str
@@ -26,3 +27,4 @@ class Call:
     text: bool
     timeout: float | None
     link: Link | None = None
+    trace: str = ""

@@ -24,6 +24,7 @@ from devkit_core.protocol.frames import (
     Kind,
     chunks,
     encode,
+    metadata,
 )
 from devkit_core.protocol.handshake import STREAM_WINDOW
 from devkit_core.protocol.host_calls import HostRequests
@@ -68,6 +69,16 @@ class Waiting(Protocol):
     id: int  # on this connection; 0 until it is sent
     deadline: float  # by the driver's clock; infinite where there is none
     streams: bool  # whether items are taken as they come; else one whole answer is wanted
+
+    @property
+    def told(self) -> bool:
+        """Whether the plugin is told its `deadline`, which its caller chose, and its `trace`."""
+        ...
+
+    @property
+    def trace(self) -> str:
+        """The W3C trace context (`traceparent`) that it belongs to, or nothing."""
+        ...
 
     @property
     def admitted(self) -> bool:
@@ -211,7 +222,7 @@ class Connection:
             self._queue(call)
             return
         # what follows is `_send` for all but large inputs, as a call of it costs every call
-        if size > LEAST:
+        if size > LEAST or call.told:
             self._send(call)
             return
         call.id = number = self._next
@@ -259,6 +270,9 @@ class Connection:
         self.sent[number] = call
         self._wire += call.size + HEAD_SIZE
         flags = _TEXT if call.text else 0
+        if call.told:
+            self._send_told(call, flags)
+            return
         if call.size >= LEAST and (ring := self._outgoing) is not None:
             place = ring.put(call.data) if call.source is None else ring.put_text(call.source)
             if place is not None:
@@ -267,6 +281,17 @@ class Connection:
         data = call.data
         for frame in chunks(Kind.CALL, flags, call.function, number, data):
             self.write(frame)
+
+    def _send_told(self, call: Waiting, flags: int) -> None:
+        """Send a call with its time and trace; a large input goes as chunks."""
+        about = metadata(call.deadline - monotonic(), call.trace)
+        data = memoryview(call.data)
+        first = data[: FRAME_PAYLOAD - len(about)]
+        end = _END if len(first) == len(data) else 0
+        self.write(encode(Kind.CALL, flags | _META | end, call.function, call.id, about + bytes(first)))
+        for at in range(len(first), len(data), FRAME_PAYLOAD):
+            end = _END if at + FRAME_PAYLOAD >= len(data) else 0
+            self.write(encode(Kind.CHUNK, flags | end, call.function, call.id, data[at : at + FRAME_PAYLOAD]))
 
     def _sent_on(self) -> None:
         while (

@@ -7,10 +7,11 @@ payload, big endian (docs/reference/worker-protocol.md). Nothing here does I/O.
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Iterator
 from struct import Struct
 
-__all__ = ["FRAME_PAYLOAD", "HEAD", "HEAD_SIZE", "Flag", "FrameError", "Kind", "chunks", "encode"]
+__all__ = ["FRAME_PAYLOAD", "HEAD", "HEAD_SIZE", "Flag", "FrameError", "Kind", "chunks", "encode", "metadata"]
 
 HEAD = Struct(">IBBHI")
 HEAD_SIZE = HEAD.size  # 12, of which the length counts all but its own 4
@@ -18,6 +19,10 @@ HEAD_SIZE = HEAD.size  # 12, of which the length counts all but its own 4
 FRAME_PAYLOAD = 1 << 20
 #: a worker that is told of an unknown kind at or above this skips it; below, it is a violation
 OPTIONAL_KIND = 128
+
+
+_NO_LIMIT = 0xFFFFFFFF  # milliseconds that stand for none
+_TRACE = 1024  # bytes of a trace context
 
 
 class Kind(enum.IntEnum):
@@ -72,6 +77,13 @@ def encode(
 ) -> bytes:
     """Return one frame. The payload's size is the caller's to bound."""
     return HEAD.pack(len(payload) + 8, kind, flags, function, call) + payload
+
+
+def metadata(seconds: float, trace: str) -> bytes:
+    """Return what stands before a CALL's payload with META: the time left and a trace context."""
+    left = _NO_LIMIT if seconds == math.inf else min(max(0, int(seconds * 1000)), _NO_LIMIT - 1)
+    about = left.to_bytes(4, "big") + trace.encode("ascii", "replace")[:_TRACE]
+    return len(about).to_bytes(2, "big") + about
 
 
 def chunks(

@@ -134,6 +134,7 @@ class PluginHandle:
         if self._wrapped is not None:
             return (await self._wrapped(Call(self.id, "execute", data, text, timeout))).value
         supervisor = self._supervisor
+        told = timeout is not None
         timeout = supervisor.timeout if timeout is None else self._seconds(timeout)
         if (attempt := supervisor.attempt) is not None:
             began = monotonic()
@@ -146,6 +147,8 @@ class PluginHandle:
                 supervisor.tally.answered(began, len(data), len(answer.data))
                 return answer.value
         call = PlainCall(supervisor.id, 0, data, text, timeout, self._loop, supervisor.tally)
+        if told:
+            call.told = True
         supervisor.submit(call)
         if not call.ended:  # as in `call.wait`, without a coroutine more
             future = call.future = self._loop.create_future()
@@ -170,6 +173,7 @@ class PluginHandle:
             return (await self._wrapped(Call(self.id, "execute", input.encode(), True, timeout))).value
         seconds = supervisor.timeout if timeout is None else self._seconds(timeout)
         call = TextCall(supervisor.id, 0, input, seconds, self._loop, supervisor.tally)
+        call.told = timeout is not None
         supervisor.submit(call)
         await call.wait()
         return call.given()
@@ -269,6 +273,7 @@ class PluginHandle:
             return
         seconds = self._supervisor.timeout if timeout is None else self._seconds(timeout)
         call = StreamingCall(self.id, 0, data, text, seconds, self._loop, self._supervisor.tally)
+        call.told = timeout is not None
         self._supervisor.submit(call)
         try:
             while (item := await call.next()) is not None:
@@ -322,6 +327,8 @@ class PluginHandle:
         number = supervisor.number(request.function)
         call = PendingCall(self.id, number, request.data, request.text, seconds, self._loop, supervisor.tally)
         call.link = request.link
+        call.trace = request.trace
+        call.told = request.timeout is not None or bool(request.trace)
         supervisor.submit(call)
         return await call
 

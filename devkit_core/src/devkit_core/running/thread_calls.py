@@ -44,6 +44,8 @@ class ThreadCalls:
         supervisor = self._supervisor
         seconds = supervisor.timeout if timeout is None else self._handle.seconds(timeout)
         call = BlockingCall(self._plugin, 0, data, text, seconds, self._tally)
+        if timeout is not None:
+            call.told = True
         lane = supervisor.lane
         if lane is None or not lane.perform(call):
             self._hand_over([call])

@@ -74,6 +74,8 @@ class BlockingCall(Waiter):
     id = 0
     attempts = 0
     admitted = False
+    told = False
+    trace = ""
     position = 0  # among the inputs of a map
     channel: BlockingChannel | None = None
     proxy: PendingCall | None = None
@@ -172,6 +174,7 @@ class BlockingCall(Waiter):
         proxy = PendingCall(self.plugin, self.function, self.data, self.text, None, loop)
         proxy.deadline = self.deadline
         proxy.attempts = self.attempts
+        proxy.told = self.told
         proxy.notify = lambda: self._proxy_ended(proxy)
         self.channel = None
         self.proxy = proxy

@@ -59,6 +59,14 @@ class Carried:
         self.call.id = number
 
     @property
+    def told(self) -> bool:
+        return self.call.told
+
+    @property
+    def trace(self) -> str:
+        return self.call.trace
+
+    @property
     def admitted(self) -> bool:
         return self.call.admitted
 

@@ -48,6 +48,8 @@ class PendingCall:
     id = 0
     attempts = 0
     admitted = False
+    told = False
+    trace = ""
     link: Link | None = None  # where another plugin made it
     abandon: Callable[[PendingCall], None] | None = None
     notify: Callable[[], object] | None = None

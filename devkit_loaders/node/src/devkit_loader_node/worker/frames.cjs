@@ -18,6 +18,9 @@ const { allocUnsafe, byteLength, from } = Buffer
 const copy = uncurry(Buffer.prototype.copy)
 const set = uncurry(Uint8Array.prototype.set)
 const subarray = uncurry(Uint8Array.prototype.subarray)
+const latin1 = uncurry(Buffer.prototype.latin1Slice)
+const now = performance.now.bind(performance)
+const NO_LIMIT = 0xffffffff // milliseconds
 
 function u32 (bytes, at) {
   return ((bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]) >>> 0
@@ -48,11 +51,20 @@ function encode (kind, flags, fn, call, payload, start = 0, end = payload === un
   return frame
 }
 
+/** Return what metadata says: until when, by `performance.now()`, somebody waits for the answer, and a trace context. */
+function told (bytes, at, size) {
+  const left = size < 4 ? NO_LIMIT : u32(bytes, at)
+  const trace = size > 4 ? latin1(bytes, at + 4, at + size) : ''
+  return { until: left === NO_LIMIT ? Infinity : now() + left, trace }
+}
+
 /**
  * Cuts a byte stream into frames. `take(kind, flags, fn, call, bytes, start, end)` is called for each; its
- * bytes are the reader's own and only good until it returns. Metadata is skipped.
+ * bytes are the reader's own and only good until it returns. Metadata is read before that.
  */
 class Reader {
+  told = null // of the last frame with metadata: `{ until, trace }`
+
   #take
   #part = null // a frame that came in pieces, with how many bytes of it are there
   #have = 0
@@ -80,7 +92,11 @@ class Reader {
   #cut (bytes, at, end) {
     const flags = bytes[at + 5]
     let start = at + HEADER
-    if (flags & META) start += 2 + (bytes[start] << 8 | bytes[start + 1])
+    if (flags & META) {
+      const size = bytes[start] << 8 | bytes[start + 1]
+      this.told = told(bytes, start + 2, size)
+      start += 2 + size
+    }
     this.#take(bytes[at + 4], flags, bytes[at + 6] << 8 | bytes[at + 7], u32(bytes, at + 8), bytes, start, end)
   }
 

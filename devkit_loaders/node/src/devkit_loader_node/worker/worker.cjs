@@ -7,7 +7,7 @@
 const { writeSync } = require('fs')
 const { isUtf8 } = require('buffer')
 const { Socket } = require('net')
-const { KIND, TEXT, END, ITEM, STREAM, HEADER, Reader, allocUnsafe, byteLength, encode, from, header, subarray, u32, uncurry } = require('./frames.cjs')
+const { KIND, TEXT, END, META, ITEM, STREAM, HEADER, Reader, allocUnsafe, byteLength, encode, from, header, subarray, u32, uncurry } = require('./frames.cjs')
 const { Broken, failure, traceback } = require('./failure.cjs')
 const { load } = require('./plugin.cjs')
 const network = require('./network.cjs')
@@ -36,6 +36,8 @@ const keys = uncurry(Map.prototype.keys)
 const Controller = AbortController
 const Pending = Promise
 const soon = setImmediate
+const { max } = Math
+const now = performance.now.bind(performance)
 const stop = clearInterval
 
 const config = parse(process.argv[2])
@@ -44,6 +46,7 @@ process.argv.length = 2 // a plugin finds no arguments, and not its own path as 
 const answer = allocUnsafe(HEADER + 3 * SMALL)
 const received = allocUnsafe(READ)
 const parts = new Map() // inputs that come in chunks, by call
+const told = new Map() // what was said of calls that have not begun, beside their inputs
 const open = new Map() // calls that have begun and not ended
 const queue = [] // calls that wait for the one before them
 const inputs = new Map() // inputs that come in pieces, of calls that are here
@@ -137,10 +140,25 @@ function sendError (call, error) {
 /** What a function gets beside its input; its signal says that nobody waits for the answer any more. */
 class Context {
   #controller = null
+  #told = null
+
+  /** Milliseconds until nobody waits for the answer any more; Infinity where the caller set no time. */
+  get timeLeft () {
+    return this.#told === null ? Infinity : max(0, this.#told.until - now())
+  }
+
+  /** The W3C trace context (`traceparent`) that the call belongs to, or nothing. */
+  get trace () {
+    return this.#told?.trace ?? ''
+  }
 
   get signal () {
     this.#controller ??= new Controller()
     return this.#controller.signal
+  }
+
+  static tell (context, told) {
+    context.#told = told
   }
 
   static abort (context) {
@@ -148,9 +166,11 @@ class Context {
   }
 }
 const abandon = Context.abort
+const tell = Context.tell
 
 function begin (one) {
   const { fn, call, text, data, cancelled } = one
+  if (cancelled) remove(told, call)
   if (cancelled) return sendError(call, new Broken('cancelled', 'the call was cancelled'))
   if (open.size > 0) {
     send(encode(KIND.STARTED, 0, 0, call))
@@ -158,6 +178,10 @@ function begin (one) {
   }
   begun = call
   const context = host === null ? new Context() : new Talk(host, call)
+  if (told.size > 0 && has(told, call)) {
+    tell(context, get(told, call))
+    remove(told, call)
+  }
   try {
     if (fn >= plugin.functions.length) throw new Broken('function-missing', `there is no function ${fn}`)
     const value = plugin.functions[fn](inputOf(fn, call, text, data), context)
@@ -283,6 +307,7 @@ const reader = new Reader((kind, flags, fn, call, bytes, start, end) => {
   const text = (flags & TEXT) !== 0
   switch (kind) {
     case KIND.CALL:
+      if (flags & META) set(told, call, reader.told)
       if (flags & END) {
         if (fn === plugin.pieces) set(inputs, call, new Incoming(call, send))
         const whole = text && (fn > 0 || !plugin.bytes)
