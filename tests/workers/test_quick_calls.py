@@ -1,4 +1,4 @@
-"""Calls one after the other, whose answers are read without a turn of the loop: the loop gets its turns still."""
+"""Calls one after the other, whose answers are read without a turn of the loop: it gets its turns still."""
 
 import asyncio
 import textwrap

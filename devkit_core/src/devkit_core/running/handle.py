@@ -31,6 +31,7 @@ from devkit_core.running.supervisor import Supervisor
 from devkit_core.workers.feeding import FedCall
 from devkit_core.workers.host_calls import Link
 from devkit_core.workers.pending import PendingCall, PlainCall, StreamingCall, TextCall
+from devkit_core.workers.wakeups import Wakeups
 
 __all__ = ["PluginHandle"]
 
@@ -53,6 +54,7 @@ class PluginHandle:
         self._supervisor = supervisor
         self._info = info
         self._loop = loop
+        self._wakeups = Wakeups(loop)
         self._thread = 0  # where the loop was seen to run; asking for the loop itself asks the kernel
         self._wrapped = _compose(wrappers, self._perform) if wrappers else None
 
@@ -146,21 +148,17 @@ class PluginHandle:
             if answer is not None:
                 supervisor.tally.answered(began, len(data), len(answer.data))
                 return answer.value
-        call = PlainCall(supervisor.id, 0, data, text, timeout, self._loop, supervisor.tally)
+        call = PlainCall(supervisor.id, 0, data, text, timeout, self._wakeups, supervisor.tally)
         if told:
             call.told = True
         supervisor.submit(call)
-        if not call.ended:  # as in `call.wait`, without a coroutine more
-            future = call.future = self._loop.create_future()
-            try:
-                await future
-            except asyncio.CancelledError:
-                call.cancel()
+        try:
+            return await call
+        except RuntimeError:
+            if call.ended:
                 raise
-            except RuntimeError:  # another loop in the manager's thread
-                call.cancel()
-                raise self._elsewhere() from None
-        return call.value if call.value is not None else call.given()
+            call.cancel()  # another loop in the manager's thread
+            raise self._elsewhere() from None
 
     async def _execute_long(self, input: str, timeout: float | None) -> str | bytes:
         """Do what `execute` does, for a text in ASCII that is worth not being encoded and copied."""
@@ -172,11 +170,10 @@ class PluginHandle:
         if self._wrapped is not None:
             return (await self._wrapped(Call(self.id, "execute", input.encode(), True, timeout))).value
         seconds = supervisor.timeout if timeout is None else self._seconds(timeout)
-        call = TextCall(supervisor.id, 0, input, seconds, self._loop, supervisor.tally)
+        call = TextCall(supervisor.id, 0, input, seconds, self._wakeups, supervisor.tally)
         call.told = timeout is not None
         supervisor.submit(call)
-        await call.wait()
-        return call.given()
+        return await call
 
     @overload
     async def call(

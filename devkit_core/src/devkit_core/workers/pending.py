@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import math
 from collections import deque
 from collections.abc import Callable, Generator, Mapping
@@ -24,6 +25,7 @@ from devkit_core.protocol.messages import Failure, Result
 if TYPE_CHECKING:
     from devkit_core.events.stats import Tally
     from devkit_core.workers.host_calls import Link
+    from devkit_core.workers.wakeups import Wakeups
 
 __all__ = ["PendingCall", "PlainCall", "StreamingCall", "TextCall", "from_failure"]
 
@@ -170,10 +172,37 @@ class PendingCall:
 
 
 class PlainCall(PendingCall):
-    """A call whose answer is wanted as the plugin gave it: text comes as `value`, and was never bytes."""
+    """A call whose answer is wanted as the plugin gave it: text comes as `value`, and was never bytes.
+
+    One task may await it, as a future: it is what asyncio calls future-like.
+    """
 
     plain = True
+    tally: Tally
     value: str | None = None
+    resume: Callable[[PlainCall], object] | None = None  # goes on with the task that waits
+    context: contextvars.Context
+    _asyncio_future_blocking = False
+
+    def __init__(
+        self,
+        plugin: str,
+        function: int,
+        data: bytes,
+        text: bool,
+        seconds: float,
+        wakeups: Wakeups,
+        tally: Tally,
+    ) -> None:
+        self.plugin = plugin
+        self.function = function
+        self.data = data
+        self.size = len(data)
+        self.text = text
+        self.began = now = monotonic()
+        self.deadline = now + seconds
+        self.wakeups = wakeups
+        self.tally = tally
 
     def set_text(self, text: str, size: int) -> None:
         """End with an answer of so many bytes that is decoded already, unless it has ended."""
@@ -182,20 +211,39 @@ class PlainCall(PendingCall):
         self.value = text
         self.answer = _TEXT
         self.ended = True
-        if (tally := self.tally) is not None:  # as `tally.answered` does, without calling it
-            (fresh := tally.fresh).append((monotonic() - self.began, self.size, size))
-            if len(fresh) > TOGETHER:
-                tally.sort()
-        if (future := self.future) is not None and not future.done():
-            future.set_result(None)
+        (fresh := self.tally.fresh).append((monotonic() - self.began, self.size, size))
+        if len(fresh) > TOGETHER:
+            self.tally.sort()
+        if self.resume is not None:
+            self.wakeups.add(self)
 
-    def result(self) -> Result:
-        """Return the answer, or raise what it ended with."""
-        return super().result() if self.value is None else Result(self.value.encode(), True)
+    def notify(self) -> None:
+        """Let the task that waits go on."""
+        if self.resume is not None:
+            self.wakeups.add(self)
 
-    def given(self) -> str | bytes:
+    def result(self) -> str | bytes:  # type: ignore[override]  # as awaiting it gives
         """Return the answer as the plugin gave it, or raise what it ended with."""
-        return super().result().value if self.value is None else self.value
+        return self.value if self.value is not None else super().result().value
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """Return the loop that it belongs to, which a task asks."""
+        return self.wakeups.loop
+
+    def add_done_callback(
+        self, callback: Callable[[PlainCall], object], *, context: contextvars.Context | None = None
+    ) -> None:
+        """Take what resumes the task that waits."""
+        self.resume = callback
+        self.context = context if context is not None else contextvars.copy_context()
+
+    def __await__(self) -> Generator[Any, None, str | bytes]:  # type: ignore[override]
+        if not self.ended:
+            if self.resume is not None:
+                raise RuntimeError("a task waits for this call already")
+            self._asyncio_future_blocking = True
+            yield self
+        return self.value if self.value is not None else self.result()
 
 
 class TextCall(PlainCall):
@@ -211,10 +259,10 @@ class TextCall(PlainCall):
         function: int,
         source: str,
         seconds: float,
-        loop: asyncio.AbstractEventLoop,
+        wakeups: Wakeups,
         tally: Tally,
     ) -> None:
-        super().__init__(plugin, function, b"", True, seconds, loop, tally)
+        super().__init__(plugin, function, b"", True, seconds, wakeups, tally)
         self.source = source
         self.size = len(source)
 
