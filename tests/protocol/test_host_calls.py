@@ -131,6 +131,18 @@ def test_credits_are_told_once_until_they_are_taken():
         host.frame(Kind.CREDIT, 0, 5000, (1).to_bytes(4, "big"))
 
 
+def test_what_nobody_could_show_is_no_part_of_a_message():
+    host, said = requests()
+    host.frame(Kind.LOG, 0, 0, b'{"message":"a\\ud800\\uD83D\\uDE00","fields":{"\\udfff":1}}')
+    assert said == [LogSaid("info", "a?\U0001f600", {"?": 1})]
+    deep = b'{"name":"a","data":{"x":' + b"[" * 500 + b"]" * 500 + b"}}"
+    host.frame(Kind.EVENT, 0, 0, deep)
+    host.frame(Kind.EVENT, 0, 0, b'{"name":"a","data":{"x":[[[1]]]}}')
+    assert said[1:] == [NamedEvent("a", {"x": [[[1]]]}, left_out=1)]
+    host.frame(Kind.HOST_CALL, Flag.END, 1, call(key="\ud800"))
+    assert said[-1] == HostCall(1, "store.get", 0, {"key": "?"}, b"", False)
+
+
 def test_small_messages_are_bounded_too():
     host, said = requests()
     for _ in range(10_000):

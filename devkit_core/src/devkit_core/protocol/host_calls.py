@@ -47,6 +47,7 @@ LEVELS = ("debug", "info", "warning", "error")
 _TOLD = 64 * 1024  # bytes of one log line, event or note of progress
 _BURST = 1 << 20  # bytes of them that may come at once
 _RATE = 256 * 1024  # bytes a second after that
+_DEEPEST = 32  # objects and lists within one another; whoever shows or keeps them needs no bound of its own
 _CREDITED = 4096  # calls
 _LEAST = 256  # bytes that each of them counts for
 _HUGE = 1e300
@@ -217,6 +218,9 @@ class HostRequests:
             return
         self._allowance -= size
         body = _object(payload)
+        if not _is_shallow(body, _DEEPEST):
+            self._left_out += 1
+            return
         left_out, self._left_out = self._left_out, 0
         if kind == Kind.LOG:
             self._take(_log(body, left_out))
@@ -272,11 +276,21 @@ def _amount(value: Any) -> float:
 def _object(payload: bytes) -> dict[str, Any]:
     try:
         body = json.loads(payload, parse_constant=_refuse)
+        if b"\\ud" in payload.lower():  # half a character, which nobody could write
+            body = json.loads(json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"))
         if isinstance(body, dict):
             return body
     except (ValueError, RecursionError):
         pass
     raise FrameError("a frame for the host without a JSON object")
+
+
+def _is_shallow(value: Any, levels: int) -> bool:
+    if isinstance(value, dict):
+        return levels > 0 and all(_is_shallow(each, levels - 1) for each in value.values())
+    if isinstance(value, list):
+        return levels > 0 and all(_is_shallow(each, levels - 1) for each in value)
+    return True
 
 
 def _refuse(constant: str) -> Any:

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["Exposed", "HostServices", "PluginServices"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
-_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, which can't be written as UTF-8
 _OFTEN = 0.05  # seconds between two reports of one plugin's progress
 _LINE = 8 * 1024  # characters of a message that are kept
 
@@ -209,7 +208,7 @@ class PluginServices:
 
     def _text(self, call: HostCall, key: str, default: str | None = None) -> str:
         value = call.arguments.get(key, default)
-        if isinstance(value, str) and not _SURROGATE.search(value):
+        if isinstance(value, str):
             return value
         raise ExecutionError(
             f"`{call.name}` needs a text `{key}`", code="host-call-invalid", plugin=self._plugin
@@ -217,9 +216,7 @@ class PluginServices:
 
 
 def _shown(text: str) -> str:
-    """Return a text that can be written anywhere, and isn't too long."""
-    kept = text[:_LINE].encode("utf-8", "replace").decode()
-    return kept + (" …" if len(text) > _LINE else "")
+    return text if len(text) <= _LINE else f"{text[:_LINE]} …"
 
 
 def _has(authority: Authority, needed: Permission) -> bool:

@@ -139,7 +139,9 @@ class HostCalls:
     def _tell(self, said: LogSaid | NamedEvent | ProgressMade) -> None:
         services = self._services
         if said.left_out:
-            services.log("warning", f"[{said.left_out:,} messages left out: too many at once]", {})
+            services.log(
+                "warning", f"[{said.left_out:,} messages left out: too many, or nested too deep]", {}
+            )
         match said:
             case LogSaid():
                 services.log(said.level, said.message, said.fields)
