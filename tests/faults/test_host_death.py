@@ -62,11 +62,15 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def start(root: Path) -> tuple[subprocess.Popen, list[int]]:
+def write(root: Path) -> None:
     folder = root / "plugins" / "subject"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "plugin.toml").write_text(MANIFEST)
     (folder / "plugin.py").write_text(PLUGIN)
+
+
+def start(root: Path) -> tuple[subprocess.Popen, list[int]]:
+    write(root)
     host = subprocess.Popen([sys.executable, "-c", HOST, str(root)], stdout=subprocess.PIPE, text=True)
     worker = int(host.stdout.readline())
     family = descendants(host.pid)
@@ -162,3 +166,57 @@ def sleeping(host: int) -> list[int]:
             if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"/bin/sleep"):
                 found.append(pid)
     return found
+
+
+LIVES = """
+import asyncio, sys
+from pathlib import Path
+from devkit_core import PluginManager
+from devkit_core.config.places import Places
+
+def at(step):
+    print(step, flush=True)
+
+async def main():
+    root = Path(sys.argv[1])
+    at("made")
+    async with PluginManager(places=Places.under(root / "home", project=root)) as manager:
+        manager.discover()
+        at("loading")
+        handle = await manager.load("subject")
+        at("calling")
+        hanging = asyncio.ensure_future(handle.execute("hang"))
+        await asyncio.sleep(0.01)
+        at("reloading")
+        await manager.reload("subject")
+        at("draining")
+        await handle.execute("on")
+        hanging.cancel()
+        at("unloading")
+        await manager.unload("subject")
+        at("closing")
+    at("closed")
+
+asyncio.run(main())
+"""
+STEPS = ("made", "loading", "calling", "reloading", "draining", "unloading", "closing", "closed")
+
+
+def test_kill_minus_nine_at_every_step_of_a_life(tmp_path):
+    """As soon as it begins, or a little later: what the host had made goes with it, or with the next one."""
+    write(tmp_path)
+    families = []
+    for number, step in enumerate(STEPS):
+        run = [sys.executable, "-c", LIVES, str(tmp_path)]
+        with subprocess.Popen(run, stdout=subprocess.PIPE, text=True) as host:
+            while host.stdout.readline() != f"{step}\n":
+                assert host.poll() is None, step
+            time.sleep(0.02 * (number % 2))
+            families += descendants(host.pid)
+            host.kill()
+    assert gone(families)
+    last = subprocess.run(
+        [sys.executable, "-c", LIVES, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert last.stdout.split() == list(STEPS), last.stderr
+    assert list((tmp_path / "home" / "runtime" / "scratch").glob("host-*")) == []
