@@ -86,11 +86,13 @@ class Recovery:
             self._patient.fail_waiting(DevKitError(f"starting `{self._plugin}` failed: {bug!r}", code="bug"))
             raise
 
-    async def stop(self) -> None:
-        """Start nothing more, and forget what happened."""
-        for task in (self._mending, self._trial):
-            # a start may find that what it needs is gone, and stop the plugin itself
-            if task is not None and not task.done() and task is not asyncio.current_task():
+    async def stop(self, *, waking: bool) -> None:
+        """Start nothing more, and forget what happened.
+
+        One that is `waking` is left to its start: that stops the plugin itself where what it needs is gone.
+        """
+        for task in (None if waking else self._mending, self._trial):
+            if task is not None and not task.done():
                 task.cancel()
                 await asyncio.wait({task})
         self.close_circuit()

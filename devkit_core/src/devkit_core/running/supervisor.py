@@ -60,6 +60,7 @@ class Supervisor(Intake):
         self._started = started
         self._answers = 0  # before the instances took over
         self._resting = False
+        self._waking = False
         self._lock = asyncio.Lock()
 
     @property
@@ -114,12 +115,15 @@ class Supervisor(Intake):
     async def start_missing(self) -> None:
         """Start the instances that are missing; called by the recovery. Raises what stopped it."""
         if self._resting and self.wake is not None:
+            self._waking = True
             try:
                 await self.wake()
             except DevKitError as error:
-                if self.error is not error:  # it didn't come as far as to a start
+                if self._loaded and self.error is not error:  # it didn't come as far as to a start
                     self._not_started(error)
                 raise
+            finally:
+                self._waking = False
             return
         async with self._lock:
             if self.incomplete and not self.recovery.is_open:
@@ -292,7 +296,7 @@ class Supervisor(Intake):
         """Take no more calls, let those in flight finish, shut down and end; calls that wait fail."""
         was_loaded, self._loaded = self._loaded, False
         self._route()
-        await self.recovery.stop()
+        await self.recovery.stop(waking=self._waking)
         async with self._lock:
             was_loaded, self._loaded = was_loaded or self._loaded, False
             self._resting = False
