@@ -82,6 +82,9 @@ async def test_one_that_died_is_not_missed(manager: PluginManager) -> None:
     zygote = parent(one.pid)
     (ahead,) = await waiting(zygote, {one.pid, two.pid})
     os.kill(ahead, signal.SIGKILL)
+    async with asyncio.timeout(10):
+        while ahead in children(zygote):
+            await asyncio.sleep(0.005)
     three = await manager.load("three")
     assert three.pid not in (None, ahead)
     assert str(await three.execute("x")).endswith(" x")

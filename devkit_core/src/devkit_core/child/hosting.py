@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import threading
+from _thread import get_ident
 from collections import deque
 from collections.abc import Callable, Iterator
 from math import inf
@@ -154,12 +154,15 @@ class BlockingHost(Host):
     """
 
     def __init__(self, program: Program, wire: Wire, running: Callable[[], int]) -> None:
+        # not where it is read before the fork: what threading does after each would cost every worker
+        import threading
+
         super().__init__(program)
         self._read, self._send = wire.frames, wire.send
         wire.frames, wire.send = self._others, self.write  # type: ignore[method-assign]
         self.told = wire.reader.told
         self._running = running
-        self._main = threading.get_ident()
+        self._main = get_ident()
         self._sending = threading.Lock()
         self._changed = threading.Condition()
         self._reading = False
@@ -169,6 +172,8 @@ class BlockingHost(Host):
         self._room = threading.Semaphore(self._calls)
 
     def welcome(self, payload: bytes) -> None:
+        import threading
+
         super().welcome(payload)
         self._room = threading.Semaphore(self._calls)
 
@@ -230,7 +235,7 @@ class BlockingHost(Host):
                     self.write(frame)
                 with self._changed:
                     while (answer := self._waiting[number]) is None:
-                        if threading.get_ident() == self._main and self._running() in self._cancelled:
+                        if get_ident() == self._main and self._running() in self._cancelled:
                             raise Broken("cancelled", "the call was cancelled")
                         self._wait()
             except BaseException:
