@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 __all__ = [
     "Authority",
     "Call",
+    "CallQueue",
     "CallTimeout",
     "Check",
     "Child",
@@ -87,6 +88,7 @@ __all__ = [
 _HOMES = {
     "Authority": "devkit_core.sandbox.authority",
     "Call": "devkit_core.loading.call",
+    "CallQueue": "devkit_core.workers.call_queue",
     "CallTimeout": "devkit_core.errors",
     "Check": "devkit_core.loading.extending",
     "Child": "devkit_core.cli.grammar",
@@ -213,6 +215,7 @@ if TYPE_CHECKING:
     from devkit_core.sandbox.probe import Enforcement
     from devkit_core.sandbox.reach import Reach, reach
     from devkit_core.sandbox.runtimes import Runtime, python_runtime
+    from devkit_core.workers.call_queue import CallQueue
     from devkit_core.workers.output import Log
     from devkit_core.workers.pending import PendingCall
 

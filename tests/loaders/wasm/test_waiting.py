@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from devkit_core.errors import CallTimeout
+from devkit_core.errors import CallTimeout, Overloaded
 
 
 def lanes():
@@ -34,3 +34,15 @@ async def test_a_thread_that_a_file_system_holds_is_left_behind(start, tmp_path)
     while len(lanes()) > 1:
         await asyncio.sleep(0.01)
     assert await handle.execute("echo on", timeout=5) == "on"
+
+
+async def test_what_waits_is_bounded(start):
+    _, handle = await start()
+    first = asyncio.ensure_future(handle.execute("sleep 300", timeout=50))
+    await asyncio.sleep(0)
+    calls = [asyncio.ensure_future(handle.execute("echo on", timeout=50)) for _ in range(10_500)]
+    results = await asyncio.gather(first, *calls, return_exceptions=True)
+    refused = [each for each in results if isinstance(each, Overloaded)]
+    assert 450 <= len(refused) <= 550
+    assert all(each == "on" for each in results[1:] if not isinstance(each, Overloaded))
+    assert await handle.execute("echo now", timeout=50) == "now"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Mapping
 from time import monotonic, thread_time
 from typing import Any
 
 from devkit_core.api import (
+    CallQueue,
     CallTimeout,
     ConfigError,
     DevKitError,
@@ -62,7 +62,7 @@ class WasmInstance(Instance):
         self._begun: Steps[bytes] | None = None  # by an attempt, for the call that is submitted next
         self._job: Job | None = None
         self._before: Job | None = None  # what comes before the calls that wait
-        self._queue: deque[PendingCall] = deque()
+        self._queue = CallQueue(request.share)
         # the first call runs at once: that it isn't short costs the event loop one slice of time
         self._short = _PROOFS if program.short else 0
         self._proofs = _PROOFS
@@ -105,7 +105,7 @@ class WasmInstance(Instance):
         call.abandon = self._abandoned
         self._deadlines.watch(self)
         if steps is None:
-            self._queue.append(call)
+            self._queue.add(call)
             self._next()
         else:
             self._begun, guest = None, self._guest
@@ -156,7 +156,7 @@ class WasmInstance(Instance):
             job, self._before = self._before, None
             self._start(job)
         while self._job is None and self._queue:
-            call = self._queue.popleft()
+            call = self._queue.take()
             if not call.done():
                 self._start(Job(self._begin_of(call), call))
 
@@ -245,11 +245,8 @@ class WasmInstance(Instance):
 
     def sweep(self, now: float) -> bool:
         """Fail what is overdue, and leave a thread behind that doesn't stop; called by the deadlines."""
-        overdue = [call for call in self._queue if call.deadline <= now and not call.done()]
-        for call in overdue:
+        for call in self._queue.overdue(now):
             call.set_exception(self._late())
-        if self._queue:
-            self._queue = deque(call for call in self._queue if not call.done())
         job = self._job
         if job is not None:
             if job.call is not None and not job.call.done() and job.call.deadline <= now:
@@ -379,8 +376,7 @@ class WasmInstance(Instance):
         if before is not None and before.answer is not None:
             before.answer.set_exception(self._stopped())
         self._short = -1  # no call runs in this thread any more
-        waiting, self._queue = self._queue, deque()
-        for call in waiting:
+        for call in self._queue.take_all():
             if not call.done():
                 call.abandon = None
                 call.set_exception(self._stopped())
