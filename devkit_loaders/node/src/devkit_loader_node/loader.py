@@ -18,6 +18,7 @@ from devkit_core.api import (
     WorkerLoader,
     WorkerSpec,
 )
+from devkit_loader_node.joined import WORKER, joined
 from devkit_loader_node.packages import Packages
 from devkit_loader_node.runtime import Node, find
 from devkit_loader_node.typescript import TYPESCRIPT, Translator
@@ -25,7 +26,6 @@ from devkit_loader_node.typescript import TYPESCRIPT, Translator
 __all__ = ["NodeLoader"]
 
 _HERE = Path(__file__).parent
-WORKER = _HERE / "worker"
 
 
 class NodeLoader(WorkerLoader):
@@ -76,10 +76,11 @@ class NodeLoader(WorkerLoader):
             "packages": str(packages) if packages else None,
             "network": network(request),
         }
-        read = (WORKER, *(path for path in (bundle, packages) if path))
+        worker = joined(cache)
+        read = (WORKER, worker, *(path for path in (bundle, packages) if path))
         return WorkerSpec(
             Runtime("exec", read, (node.path,), node.base_mb),
-            (str(node.path), *flags(request, node), str(WORKER / "worker.cjs"), json.dumps(config)),
+            (str(node.path), *flags(request, node), str(worker), json.dumps(config)),
         )
 
     def check(self, entry: Entry, source: bytes) -> Sequence[Problem]:

@@ -6,6 +6,7 @@ const { fileURLToPath } = require('url')
 const { inspect } = require('util')
 const { stringify } = JSON
 const LIMIT = 64 * 1024 // characters of a message or a traceback
+const OWN = [__dirname, process.argv[1] ?? __dirname] // where our files are, and the one they may be joined in
 
 /** A plugin, or an answer of it, that can't be used; `code` says how. */
 class Broken extends Error {
@@ -49,7 +50,7 @@ function traceback (error, folder, seen = new Set()) {
   seen.add(error)
   const stack = String(error.stack ?? error)
   const lines = stack.split('\n')
-  const own = lines.filter((line) => !line.includes(__dirname) && !/^ {4}at .*\bnode:(internal\/|diagnostics_channel)/.test(line))
+  const own = lines.filter((line) => !OWN.some((path) => line.includes(path)) && !/^ {4}at .*\bnode:(internal\/|diagnostics_channel)/.test(line))
   let text = excerpt(lines.filter((line) => line.startsWith('    at ')), folder) + own.join('\n')
   const { cause } = error
   if (cause instanceof Error && !seen.has(cause) && seen.size < 8) {
