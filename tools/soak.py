@@ -51,7 +51,7 @@ def show(*_: object) -> None:
     """Print the stacks of all threads, and of the tasks of all loops."""
     faulthandler.dump_traceback(all_threads=True)
     for task in list(asyncio.tasks._all_tasks):  # type: ignore[attr-defined] # of every loop, as no function gives
-        task.print_stack()
+        task.print_stack(file=sys.stderr)
 
 
 def main() -> int:

@@ -49,6 +49,7 @@ class Soak:
         maps = asyncio.ensure_future(asyncio.to_thread(_maps, storm, threads, until))
         while (now := time.monotonic()) < until:
             await faults.one()
+            storm.look_for_hung()
             self._sample()
             await asyncio.sleep(max(0.0, min(now + self.every, until) - time.monotonic()))
         await asyncio.gather(*streams, maps)

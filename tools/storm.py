@@ -9,7 +9,9 @@ own answer or a typed error, and was begun once at the most. tools/soak.py is it
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import itertools
+import json
 import os
 import random
 import shutil
@@ -273,15 +275,18 @@ class Storm:
         self._look(before, [places, others])
         return self.outcome
 
+    def look_for_hung(self) -> None:
+        """End this process, and show what was seen and where all threads are, where a call hangs."""
+        with self._lock:
+            self.outcome.hung = sum(until < time.monotonic() for until in self._open.values())
+        if self.outcome.hung:
+            faulthandler.dump_traceback(all_threads=True)
+            print(json.dumps(self.outcome.as_dict(), indent=2), flush=True)
+            os._exit(1)
+
     async def _wait_for(self, tasks: list[asyncio.Task[None]], threads: list[threading.Thread]) -> None:
         while not all(task.done() for task in tasks) or any(thread.is_alive() for thread in threads):
-            with self._lock:
-                late = [number for number, until in self._open.items() if until < time.monotonic()]
-            if late:
-                self.outcome.hung = len(late)
-                for task in tasks:
-                    task.cancel()
-                return
+            self.look_for_hung()
             await asyncio.sleep(0.05)
         for task in tasks:
             if not task.cancelled() and (error := task.exception()) is not None:

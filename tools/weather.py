@@ -41,6 +41,7 @@ class Faults:
             self.left -= 1
             if not await self.one():
                 self.left += 1
+            self.storm.look_for_hung()
             await asyncio.sleep(self.random.random() * 0.01)
 
     async def one(self) -> bool:
