@@ -322,6 +322,19 @@ def test_a_program_that_forgets_to_close(tmp_path):
     assert (done.stdout, done.stderr, done.returncode) == ("done\n", "", 0)
 
 
+def test_a_program_that_forgets_to_close_and_watches_files(tmp_path):
+    body = """
+from devkit_core.blocking import PluginManager
+other = PluginManager(places=project.places)  # hot reload is on
+with other.subscribe(kinds=["watch-started"]) as events:
+    busy = other.load("busy")
+    next(events)
+print(busy.execute("echo done"))
+"""
+    done = run(tmp_path, body)
+    assert (done.stdout, done.stderr, done.returncode) == ("done\n", "", 0)
+
+
 def test_ctrl_c_ends_the_wait_and_no_more(tmp_path):
     body = """
 threading.Timer(0.3, lambda: signal.raise_signal(signal.SIGINT)).start()

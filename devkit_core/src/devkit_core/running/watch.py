@@ -52,15 +52,22 @@ class FolderWatch:
         each = [str(folder) for folder in folders]
         inside = {os.path.realpath(path) for path in each if os.path.isdir(path)}
         beside = {os.path.dirname(path) for path in (*each, *map(os.path.realpath, each))}
-        self._threads = [
-            threading.Thread(target=self._run, args=(sorted(paths), deep), name="devkit-watch", daemon=True)
-            for paths, deep in ((inside, True), (set(filter(os.path.isdir, beside)), False))
-            if paths
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._ended: list[asyncio.Future[None]] = []
+        for paths, deep in ((inside, True), (set(filter(os.path.isdir, beside)), False)):
+            if paths:
+                ended = self._loop.create_future()
+                given = sorted(paths), deep, ended
+                threading.Thread(target=self._run, args=given, name="devkit-watch", daemon=True).start()
+                self._ended.append(ended)
 
-    def _run(self, paths: list[str], deep: bool) -> None:
+    def _run(self, paths: list[str], deep: bool, ended: asyncio.Future[None]) -> None:
+        try:
+            self._watch(paths, deep)
+        finally:
+            with suppress(RuntimeError):  # the loop has been closed
+                self._loop.call_soon_threadsafe(ended.set_result, None)
+
+    def _watch(self, paths: list[str], deep: bool) -> None:
         from watchfiles import watch
 
         told = False
@@ -91,5 +98,5 @@ class FolderWatch:
     async def close(self) -> None:
         """Stop watching; returns when the threads have ended."""
         self._stop.set()
-        for thread in self._threads:
-            await asyncio.to_thread(thread.join, 2.0)
+        if self._ended:  # no thread is joined in another: an interpreter that ends starts none
+            await asyncio.wait(self._ended, timeout=2.0)
