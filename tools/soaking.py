@@ -30,7 +30,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "futures": (8, 0.0),
     "objects": (4_000, 0.03),
 }
-WARM = 0.15  # the part of a run that isn't looked at: caches fill
+_ENOUGH = 60  # samples, below which a run says nothing of growth
+_WARM = 0.15  # the part of a run that isn't looked at: caches fill
 
 
 @dataclass
@@ -78,11 +79,11 @@ class Soak:
         """Return of each thing its median in the first and the last third, and whether it grew too much."""
         found = {}
         for name, values in self.samples.items():
-            kept = values[int(len(values) * WARM) :]
+            kept = values[int(len(values) * _WARM) :]
             third = max(1, len(kept) // 3)
             first, last = statistics.median(kept[:third]), statistics.median(kept[-third:])
             most, part = BOUNDS[name]
-            grown = last - first > max(most, first * part)
+            grown = len(values) >= _ENOUGH and last - first > max(most, first * part)
             found[name] = {
                 "first": round(first, 1),
                 "last": round(last, 1),
