@@ -78,7 +78,7 @@ def test_a_reload_between_calls_of_threads_loses_none(project):
 
 
 def test_threads_start_a_plugin_on_demand_and_let_it_rest(project):
-    more = '[runtime]\nactivation = "on-demand"\n[runtime.timeouts]\nidle_timeout_seconds = 0.1\n'
+    more = '[runtime]\nactivation = "on-demand"\n[runtime.timeouts]\nidle_timeout_seconds = 0.5\n'
     project.write("lazy", MANY, more=more)
     with project.manager() as manager:
         assert manager.scan_and_load_plugins().on_demand == ("lazy",)
@@ -87,7 +87,7 @@ def test_threads_start_a_plugin_on_demand_and_let_it_rest(project):
         with ThreadPoolExecutor(4) as pool:
             first = set(pool.map(handle.execute, ["0.01"] * 8))
         assert len(first) == 1
-        assert next(events).data["why"] == "idle for 0.1 s"
+        assert next(events).data["why"] == "idle for 0.5 s"
         assert handle.pid is None
         assert handle.execute() not in first
 
