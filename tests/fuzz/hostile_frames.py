@@ -6,57 +6,48 @@ breaks. The fuzzer (tests/fuzz/fuzz_frames.py) and the suite (test_hostile_frame
 
 from __future__ import annotations
 
+import asyncio
 import mmap
 
 from devkit_core.protocol.connection import Connection
 from devkit_core.protocol.frames import FRAME_PAYLOAD, FrameError, Kind
 from devkit_core.protocol.host_calls import FEATURES, HostRequests
 from devkit_core.protocol.memory import AREA
-from devkit_core.protocol.messages import Failure, Result, read_failure, read_hello
+from devkit_core.protocol.messages import Result, read_failure, read_hello
+from devkit_core.workers.pending import PendingCall
 
 __all__ = ["LIMIT", "watched"]
 
 LIMIT = 3 << 20  # bytes of one whole result
+_LOOP = asyncio.SelectorEventLoop()  # never runs
+_LOOP.close()
 _MEMORY = memoryview(mmap.mmap(-1, AREA))  # as a worker left it, whatever is in it
 _HELD = LIMIT + FRAME_PAYLOAD + (1 << 20)  # what a host may hold of a worker's bytes
 
 
-class Waiting:
+class Counted(PendingCall):
     """A call that counts its ends."""
 
-    function, text, source = 0, True, None
+    ends = taken = 0
 
     def __init__(self, data: bytes, streams: bool) -> None:
-        self.data = data
-        self.size = len(data)
+        super().__init__("one", 0, data, True, None, _LOOP)
         self.streams = streams
-        self.id = 0
-        self.deadline = float("inf")
-        self.ends = 0
-        self.taken = 0
-
-    def done(self) -> bool:
-        return self.ends > 0
-
-    def result(self) -> Result:
-        return Result(b"", True)
 
     def set_result(self, result: Result) -> None:
         self.ends += 1
         assert len(result.data) <= LIMIT
+        super().set_result(result)
 
-    def set_text(self, text: str) -> None:
+    def set_exception(self, exception: BaseException) -> None:
         self.ends += 1
-        assert len(text) <= LIMIT
-
-    def fail(self, failure: Failure) -> None:
-        self.ends += 1
+        super().set_exception(exception)
 
     def item(self, data: bytes, text: bool) -> None:
         self.taken += len(data)
 
 
-def watched(data: bytes) -> tuple[list[Waiting], list[str]]:
+def watched(data: bytes) -> tuple[list[Counted], list[str]]:
     """Feed what a worker sent, in pieces as the first byte says; return the calls and what was broken."""
     broken: list[str] = []
     written: list[bytes] = []
@@ -73,7 +64,7 @@ def watched(data: bytes) -> tuple[list[Waiting], list[str]]:
     connection.concurrency = 4
     connection.requests = HostRequests(frozenset(FEATURES), LIMIT, lambda said: None)
     connection.share(_MEMORY)
-    calls = [Waiting(b"input" * n, streams=n == 2) for n in range(1, 5)]
+    calls = [Counted(b"input" * n, streams=n == 2) for n in range(1, 5)]
     for call in calls:
         connection.submit(call)
     piece, at = 1 + (data[0] if data else 0) * 16, 1
