@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from devkit_core.errors import PluginRaised
+from devkit_core.errors import PluginRaised, ResourceExhausted
 
 HERE = Path(__file__).parent
 
@@ -92,3 +92,23 @@ async def test_a_plugin_knows_the_time_that_its_caller_chose(bench, word):
     assert 0 < left <= 50_000
     assert await handle.execute("again") == "Infinity "
     assert 0 < float(str(await handle.execute("x" * (2 << 20), timeout=40)).split()[0]) <= 40_000
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "says"),
+    [
+        ("const all = []; for (;;) all.push(new Array(1000).fill(1))", "memory-limit", "MiB"),
+        ("Buffer.alloc(300 << 20)", "memory-limit", "allocation failed"),
+        ("for (let n = 0; n < 200; n++) require('fs').openSync('/dev/null')", "open-files-limit", "EMFILE"),
+    ],
+)
+async def test_limits_of_a_process(bench, code, error, says):
+    handle = await bench.js(
+        f"exports.execute = (text) => {{ if (text === 'attack') {{ {code} }} return text }}",
+        more="[runtime.limits]\nmax_memory_mb = 48\n",
+    )
+    with pytest.raises(ResourceExhausted) as caught:
+        await handle.execute("attack", timeout=60)
+    assert caught.value.code == error
+    assert says in caught.value.message
+    assert await handle.execute("fine", timeout=60) == "fine"

@@ -8,12 +8,10 @@ rule that is broken ends the worker, never the host.
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable, Iterator
 from time import monotonic
-from typing import Protocol
 
-from devkit_core.errors import DevKitError
+from devkit_core.protocol.coming import Coming
 from devkit_core.protocol.frames import (
     FRAME_PAYLOAD,
     HEAD,
@@ -30,133 +28,19 @@ from devkit_core.protocol.handshake import STREAM_WINDOW
 from devkit_core.protocol.host_calls import HostRequests
 from devkit_core.protocol.memory import LEAST, Incoming, Outgoing
 from devkit_core.protocol.messages import Failure, Result, read_failure
+from devkit_core.protocol.waiting import Queue, Waiting
 
-__all__ = ["Connection", "Room", "Waiting"]
+__all__ = ["Connection"]
 
 _RESULT, _ERROR, _CHUNK, _STARTED = Kind.RESULT, Kind.ERROR, Kind.CHUNK, Kind.STARTED
 _TEXT, _END, _META, _ITEM, _STREAM, _MEMORY = (int(flag) for flag in Flag)
 _BUFFER = 256 * 1024
-_SMALL = 16 * 1024  # bytes of a part that is not worth an object of its own
 #: bytes of input on the wire and unanswered, beyond which further calls wait their turn in the host
 WIRE_WINDOW = 512 * 1024
 _CALL_IDS = 0xFFFFFFFF
-_TIDY = 0.05  # seconds, at least, between two looks for queued calls that nobody waits for
 _pack = HEAD.pack
 _LONGEST = FRAME_PAYLOAD + 8  # what a frame says of its length
 _new = tuple.__new__  # a NamedTuple's own takes twice as long
-
-
-class Waiting(Protocol):
-    """One call as the connection needs it; whoever made it owns its meaning."""
-
-    function: int
-
-    @property
-    def data(self) -> bytes: ...
-    @property
-    def size(self) -> int: ...
-    @property
-    def plain(self) -> bool:
-        """Whether an answer that is text is taken as such."""
-        ...
-
-    @property
-    def source(self) -> str | None:
-        """The text whose bytes `data` is, where that is in ASCII and too long to be encoded for nothing."""
-        ...
-
-    text: bool
-    id: int  # on this connection; 0 until it is sent
-    deadline: float  # by the driver's clock; infinite where there is none
-    streams: bool  # whether items are taken as they come; else one whole answer is wanted
-
-    @property
-    def told(self) -> bool:
-        """Whether the plugin is told its `deadline`, which its caller chose, and its `trace`."""
-        ...
-
-    @property
-    def trace(self) -> str:
-        """The W3C trace context (`traceparent`) that it belongs to, or nothing."""
-        ...
-
-    @property
-    def admitted(self) -> bool:
-        """Whether it was let wait before, and may again."""
-        ...
-
-    def done(self) -> bool: ...
-    def result(self) -> Result: ...
-    def set_result(self, result: Result, /) -> None:
-        """End it with an answer, unless it has ended."""
-        ...
-
-    def set_text(self, text: str, size: int, /) -> None:
-        """End it with an answer of so many bytes, decoded, unless it has ended; where it is `plain`."""
-        ...
-
-    def fail(self, failure: Failure, /) -> None:
-        """End it with an error, unless it has ended."""
-        ...
-
-    def set_exception(self, error: DevKitError, /) -> None:
-        """End it with an error of the host's own, unless it has ended."""
-        ...
-
-    def item(self, data: bytes, text: bool, /) -> None:
-        """Take one item of a stream, and `credit` it when it was read; called where it `streams`."""
-        ...
-
-
-class Room(Protocol):
-    """How many calls may wait, and of how many bytes; whoever carries them counts by it."""
-
-    def enter(self, size: int, /) -> bool:
-        """Count a call; False where it may not wait."""
-        ...
-
-    def keep(self, size: int, /) -> None:
-        """Count a call that was let in before, and waits again."""
-        ...
-
-    def leave(self, size: int, /) -> None:
-        """Count a call that waits no more."""
-        ...
-
-    def refusal(self) -> DevKitError:
-        """Return the error of a call that may not wait."""
-        ...
-
-
-class _Coming:
-    """What is here of an answer that takes more than one frame.
-
-    However small the frames are, it takes little more memory than their bytes.
-    """
-
-    __slots__ = ("_parts", "ahead", "item", "size")
-
-    def __init__(self) -> None:
-        self._parts: list[bytes | bytearray] = []
-        self.size = 0
-        self.item = 0  # bytes of the item that is coming
-        self.ahead = 0  # bytes of items that were not credited
-
-    def add(self, payload: bytes) -> None:
-        self.size += len(payload)
-        self.item += len(payload)
-        if len(payload) >= _SMALL:
-            self._parts.append(payload)
-        elif self._parts and isinstance(last := self._parts[-1], bytearray):
-            last += payload
-        else:
-            self._parts.append(bytearray(payload))
-
-    def take(self) -> bytes:
-        whole = b"".join(self._parts)
-        self._parts.clear()
-        self.size = 0
-        return whole
 
 
 class Connection:
@@ -179,13 +63,11 @@ class Connection:
         self.limit = limit
         self.concurrency = 1
         self.sent: dict[int, Waiting] = {}  # in the order they were sent
-        self.queued: deque[Waiting] = deque()
-        self.room: Room | None = None  # for what is queued
-        self._tidied = 0.0  # when those that nobody waits for were last taken out of it
+        self.queued = Queue()
         self.abandoned: dict[int, float] = {}  # cancelled calls whose answer is still due, since when
         self.requests: HostRequests | None = None  # what the worker may ask of its host, and tell it
         self._wire: float = 0
-        self._coming: dict[int, _Coming] = {}
+        self._coming: dict[int, Coming] = {}
         self._started = 0
         self._final = False  # whether STARTED said that no further call was begun
         self._next = 1
@@ -219,7 +101,7 @@ class Connection:
         """Send a call now, or as soon as the wire has room; on a broken connection it stays queued."""
         size = call.size + HEAD_SIZE
         if self.broken or self.queued or (self._wire and self._wire + size > WIRE_WINDOW):
-            self._queue(call)
+            self.queued.add(call)
             return
         # what follows is `_send` for all but large inputs, as a call of it costs every call
         if size > LEAST or call.told:
@@ -230,39 +112,6 @@ class Connection:
         self.sent[number] = call
         self._wire += size
         self.write(_pack(size - 4, 4, 3 if call.text else 2, call.function, number) + call.data)
-
-    def _queue(self, call: Waiting) -> None:
-        """Let a call wait, where there is room for it."""
-        room, size = self.room, call.size
-        if room is None:
-            self.queued.append(call)
-        elif call.admitted:
-            room.keep(size)
-            self.queued.append(call)
-        elif room.enter(size) or (self._tidy(room) and room.enter(size)):
-            self.queued.append(call)
-        else:
-            call.set_exception(room.refusal())
-
-    def _tidy(self, room: Room) -> bool:
-        """Forget the calls that nobody waits for any more, now and then; return whether it did."""
-        now = monotonic()
-        if now - self._tidied < _TIDY:
-            return False
-        self._tidied = now
-        for _ in range(len(self.queued)):
-            call = self.queued.popleft()
-            if call.done():
-                room.leave(call.size)
-            else:
-                self.queued.append(call)
-        return True
-
-    def _unqueue(self) -> Waiting:
-        call = self.queued.popleft()
-        if self.room is not None:
-            self.room.leave(call.size)
-        return call
 
     def _send(self, call: Waiting) -> None:
         call.id = number = self._next
@@ -299,7 +148,7 @@ class Connection:
             and self.queued
             and (not self._wire or self._wire + self.queued[0].size <= WIRE_WINDOW)
         ):
-            call = self._unqueue()
+            call = self.queued.take()
             if not call.done():
                 self._send(call)
 
@@ -445,7 +294,7 @@ class Connection:
             self._break(f"call {number}: a chunk without its result, or two results")
             return
         if coming is None:
-            coming = self._coming[number] = _Coming()
+            coming = self._coming[number] = Coming()
         if payload and not coming.item and coming.ahead >= STREAM_WINDOW:
             self._break(f"call {number}: an item of a stream that has no credit left")
             return
@@ -504,7 +353,7 @@ class Connection:
         for number, call in self.sent.items():
             (started if number <= begun or number in self._coming else waiting).append(call)
         while self.queued:
-            waiting.append(self._unqueue())
+            waiting.append(self.queued.take())
         self.sent.clear()
         self.abandoned.clear()
         self._coming.clear()

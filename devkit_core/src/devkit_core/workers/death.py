@@ -12,13 +12,14 @@ __all__ = ["death", "overrun"]
 
 #: how runtimes end themselves where they get no more memory; SIGKILL is the system's, short of it
 _STARVED = {signal.SIGABRT, signal.SIGTRAP, signal.SIGILL, signal.SIGSEGV, signal.SIGKILL}
+_NEARLY = 0.9
 
 
-def death(plugin: str, broken: str | None, status: int | None, peak_mb: int, limits: Limits) -> DevKitError:
+def death(plugin: str, broken: str | None, status: int | None, grown_mb: int, limits: Limits) -> DevKitError:
     """Return why a worker ended: `broken` is the rule it broke, `status` its exit code or minus a signal.
 
-    `peak_mb` is the most memory that it had. One that gets no more doesn't always say so: it is believed
-    to have ended for that where it had all that it may have.
+    `grown_mb` is the most memory that it had over what it had idle. One that gets no more doesn't always say
+    so: it is believed to have ended for that where it had nearly all that it may have.
     """
     who = f"the worker of `{plugin}`"
     if broken is not None:
@@ -40,10 +41,10 @@ def death(plugin: str, broken: str | None, status: int | None, peak_mb: int, lim
                 plugin=plugin,
                 hint=how_to_raise("cpu_seconds", plugin),
             )
-        if number in _STARVED and peak_mb >= limits.memory_mb:
+        if number in _STARVED and grown_mb >= _NEARLY * limits.memory_mb:
             return ResourceExhausted(
-                f"{who} was ended by {name} with {peak_mb} MiB of memory; the limit is {limits.memory_mb} "
-                "MiB over what it needs idle",
+                f"{who} was ended by {name} with {grown_mb} MiB of memory more than it needs idle; the "
+                f"limit is {limits.memory_mb} MiB",
                 code="memory-limit",
                 plugin=plugin,
                 hint=how_to_raise("memory_mb", plugin),

@@ -11,8 +11,9 @@ import threading
 from collections.abc import Callable, Mapping
 from time import monotonic
 
-from devkit_core.protocol.connection import Connection, Waiting
+from devkit_core.protocol.connection import Connection
 from devkit_core.protocol.frames import FrameError
+from devkit_core.protocol.waiting import Waiting
 from devkit_core.workers.blocking_call import BlockingCall, Waiter
 from devkit_core.workers.carried import Carried
 from devkit_core.workers.deadlines import TICK

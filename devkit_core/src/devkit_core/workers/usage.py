@@ -38,6 +38,15 @@ class Usage:
         self._base = base_mb
         self._next = 0.0
         self._spent = -1.0
+        self._idle = 0  # MiB that it had before the plugin did anything
+
+    def begin(self, pid: int) -> None:
+        """Note what the worker has now, before its first call."""
+        self._idle = _memory(pid) >> 20
+
+    def grown(self, peak_mb: int) -> int:
+        """Return how many MiB more than that it had at most."""
+        return max(0, peak_mb - self._idle)
 
     def exceeded(self, now: float, pid: int) -> ResourceExhausted | None:
         """Return the limit that is exceeded, by `time.monotonic`; called from the sweep of deadlines."""
@@ -84,7 +93,7 @@ class Usage:
         """Sum the memory of all its processes; that of a single one is the kernel's to bound."""
         if not self._tree:
             return None
-        used = sum(map(_memory, _family(pid))) >> 20
+        used = sum(_memory(each, own=True) for each in _family(pid)) >> 20
         allowed = self._limits.memory_mb
         if used <= allowed + self._base:
             return None
@@ -144,11 +153,11 @@ def _family(pid: int) -> Iterator[int]:
             continue
 
 
-def _memory(pid: int) -> int:
-    """Return the bytes of a process that are its own, not those of files."""
+def _memory(pid: int, *, own: bool = False) -> int:
+    """Return the bytes of a process that are in memory: all, or without those of files."""
     try:
         with open(f"/proc/{pid}/statm", "rb") as file:
             _, resident, shared, *_ = map(int, file.read().split())
     except OSError:
         return 0
-    return (resident - shared) * _PAGE
+    return (resident - shared if own else resident) * _PAGE

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
-import mmap
 import os
 import socket
 from collections.abc import Callable, Container, Mapping
@@ -20,7 +18,6 @@ from devkit_core.errors import (
 )
 from devkit_core.protocol.frames import FrameError, Kind, encode
 from devkit_core.protocol.handshake import agree, configure, initialize, welcome
-from devkit_core.protocol.memory import AREA
 from devkit_core.protocol.messages import Hello, read_failure, read_hello
 from devkit_core.sandbox.plan import Limits
 from devkit_core.workers.admission import Share
@@ -33,6 +30,7 @@ from devkit_core.workers.grace import GRACE, Grace
 from devkit_core.workers.host_calls import HostCalls, Services
 from devkit_core.workers.output import Log, Output
 from devkit_core.workers.pending import PendingCall
+from devkit_core.workers.shared_page import SharedPage
 from devkit_core.workers.starting import failed_start, refused
 from devkit_core.workers.usage import Usage
 from devkit_core.workers.zygote import Process, Zygote
@@ -84,11 +82,11 @@ class Worker:
         #: sends a call, whose result or error is set on it; the channel's own, as a hop costs every call
         self.submit: Callable[[PendingCall], None] = self._channel.submit
         self._sent = self._channel.connection.sent
-        self._channel.connection.room = share
+        self._channel.connection.queued.room = share
         self._reply: asyncio.Future[bytes] | None = None
         self._pong: asyncio.Future[None] | None = None
         self._outputs: list[Output] = []
-        self._page: mmap.mmap | None = None  # where a Python worker notes the call it begins
+        self._page: SharedPage | None = None  # where a Python worker notes the call it begins
         self._limits = limits
         self._usage = usage
         self._services = services
@@ -125,11 +123,13 @@ class Worker:
                 plugin=self.plugin,
             ) from None
         self._channel.connection.concurrency = self.hello.concurrency
+        if self.process is not None:
+            self._usage.begin(self.process.pid)
         if self._services is not None:
             self._host_calls = HostCalls(self.plugin, self._services, self._channel, features, self._limit)
             self.inputs = self._channel.inputs = self.hello.inputs
         if "memfd" in features and self._page is not None:
-            self._channel.connection.share(memoryview(self._page))
+            self._channel.connection.share(memoryview(self._page.memory))
         self._channel.send(welcome(features, self._limit))
         return self.hello
 
@@ -146,10 +146,9 @@ class Worker:
                     theirs.callback(os.close, write)
                     self._outputs.append(Output(read, name, self._log, self._limits.output_kb))
                     descriptors.append(write)
-                page = os.memfd_create("devkit-progress", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-                theirs.callback(os.close, page)
-                self._map(page)
-                descriptors.append(page)
+                self._page = SharedPage()
+                theirs.callback(os.close, self._page.descriptor)
+                descriptors.append(self._page.descriptor)
                 if broker is not None:
                     descriptors.append(broker)
                 self._reply = self._loop.create_future()
@@ -161,19 +160,10 @@ class Worker:
                     output.close()
                 raise
 
-    def _map(self, page: int) -> None:
-        """Make the memory that tells, when a worker dies, which call it had begun.
-
-        The host makes and seals it, so that the worker can't shrink it under the host's reads.
-        """
-        os.ftruncate(page, AREA)
-        fcntl.fcntl(page, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
-        self._page = mmap.mmap(page, AREA)
-
     def _last_begun(self) -> int | None:
         if self._page is None or self.hello is None or "page" not in self.hello.features:
             return None
-        return int.from_bytes(self._page[:4], "little")
+        return self._page.begun
 
     @property
     def takes_config(self) -> bool:
@@ -279,7 +269,7 @@ class Worker:
         """
         with self._channel.guard:
             if self._page is not None and self._channel.connection.idle_memory():
-                self._page.madvise(mmap.MADV_REMOVE, mmap.PAGESIZE, AREA - mmap.PAGESIZE)
+                self._page.give_back()
         if self.process is not None and self._over is None:
             self._over = self._usage.exceeded(now, self.process.pid)
             if self._over is not None:
@@ -313,7 +303,7 @@ class Worker:
     def _interrupt(self, number: int) -> None:
         """Make the plugin's code stop, where a cancelled call is what it runs now; each sweep tries again."""
         if self._page and self.process and self.hello and "interrupt" in self.hello.features:
-            self._page[4:8] = number.to_bytes(4, "little")
+            self._page.cancel(number)
             self.process.interrupt()
 
     async def drain(self, seconds: float) -> None:
@@ -378,8 +368,8 @@ class Worker:
         if last is None and broken is not None:
             last = _EVERY  # what it said of later calls came behind the broken rule, and was not read
         started, waiting = self._channel.leave(last)
-        peak = process.peak_mb if process is not None else 0
-        why = None if self._closing else self._over or death(self.plugin, broken, status, peak, self._limits)
+        grown = self._usage.grown(process.peak_mb) if process is not None else 0
+        why = None if self._closing else self._over or death(self.plugin, broken, status, grown, self._limits)
         if self._page is not None:
             self._channel.connection.share(None)
             self._page.close()

@@ -6,6 +6,7 @@ const { fileURLToPath } = require('url')
 const { inspect } = require('util')
 const { stringify } = JSON
 const LIMIT = 64 * 1024 // characters of a message or a traceback
+const LIMITS = { EMFILE: 'open-files-limit', EFBIG: 'scratch-limit' } // what the system refuses for a limit
 const OWN = [__dirname, process.argv[1] ?? __dirname] // where our files are, and the one they may be joined in
 
 /** A plugin, or an answer of it, that can't be used; `code` says how. */
@@ -69,7 +70,8 @@ function describe (error, folder) {
   if (error instanceof RangeError && /allocation failed/i.test(message)) {
     return { code: 'memory-limit', kind, message }
   }
-  return { code: 'plugin-raised', kind, message, traceback: traceback(error, folder) }
+  const code = LIMITS[error.code] ?? 'plugin-raised'
+  return { code, kind, message, traceback: traceback(error, folder) }
 }
 
 /** Return an error's JSON; whatever was thrown, this doesn't throw. */
