@@ -11,7 +11,6 @@ from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
     AsyncIterator,
-    Awaitable,
     Callable,
     Iterable,
     Sequence,
@@ -28,14 +27,13 @@ from devkit_core.running import functions
 from devkit_core.running.feeding import Pieces, awake, collect, fed, gives_pieces, takes_pieces
 from devkit_core.running.mapping import IN_FLIGHT, Outcome, map_calls
 from devkit_core.running.supervisor import Supervisor
+from devkit_core.running.wrapping import Wrapper, compose
 from devkit_core.workers.feeding import FedCall
 from devkit_core.workers.host_calls import Link
 from devkit_core.workers.pending import PendingCall, PlainCall, StreamingCall, TextCall
 from devkit_core.workers.wakeups import Wakeups
 
 __all__ = ["PluginHandle"]
-
-Wrapper = Callable[[Call, Callable[[Call], Awaitable[Result]]], Awaitable[Result]]
 
 
 class PluginHandle:
@@ -56,7 +54,7 @@ class PluginHandle:
         self._loop = loop
         self._wakeups = Wakeups(loop)
         self._thread = 0  # where the loop was seen to run; asking for the loop itself asks the kernel
-        self._wrapped = _compose(wrappers, self._perform) if wrappers else None
+        self._wrapped = compose(wrappers, self._perform) if wrappers else None
 
     @property
     def id(self) -> str:
@@ -385,21 +383,3 @@ class PluginHandle:
 
     def __repr__(self) -> str:
         return f"<PluginHandle {self.id} {self._supervisor.status}>"
-
-
-def _compose(
-    wrappers: Sequence[Wrapper], innermost: Callable[[Call], Awaitable[Result]]
-) -> Callable[[Call], Awaitable[Result]]:
-    proceed = innermost
-    for wrapper in reversed(wrappers):
-        proceed = _around(wrapper, proceed)
-    return proceed
-
-
-def _around(
-    wrapper: Wrapper, inner: Callable[[Call], Awaitable[Result]]
-) -> Callable[[Call], Awaitable[Result]]:
-    async def run(call: Call) -> Result:
-        return await wrapper(call, inner)
-
-    return run

@@ -123,7 +123,8 @@ async def map_calls(
     `begin` starts a call and returns the size of its input; it may raise DevKitError, which is that
     input's outcome. An answer that has a `deadline` gets one, `seconds()` from when it is the oldest that
     is unanswered: a plugin that takes one call at a time works on no other. Inputs are pulled one by one,
-    and none while `in_flight` are unanswered or not taken yet, or while much waits of the plugin's `share`. Leaving early cancels what is in flight.
+    and none while `in_flight` are unanswered or not taken yet, or while much waits of the plugin's `share`.
+    Leaving early cancels what is in flight.
     """
     check_bound(in_flight)
     loop = asyncio.get_running_loop()
