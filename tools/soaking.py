@@ -76,20 +76,16 @@ class Soak:
             self.samples[name].append(value)
 
     def trends(self) -> dict[str, dict[str, Any]]:
-        """Return of each thing its median in the first and the last third, and whether it grew too much."""
+        """Return of each thing its median in each third of the run, and whether it grew too much."""
         found = {}
         for name, values in self.samples.items():
             kept = values[int(len(values) * _WARM) :]
             third = max(1, len(kept) // 3)
-            first, last = statistics.median(kept[:third]), statistics.median(kept[-third:])
+            thirds = [kept[:third], kept[third:-third] or kept, kept[-third:]]
+            first, middle, last = (round(statistics.median(each), 1) for each in thirds)
             most, part = BOUNDS[name]
             grown = len(values) >= _ENOUGH and last - first > max(most, first * part)
-            found[name] = {
-                "first": round(first, 1),
-                "last": round(last, 1),
-                "most": max(kept),
-                "grown": grown,
-            }
+            found[name] = {"first": first, "middle": middle, "last": last, "most": max(kept), "grown": grown}
         return found
 
 
