@@ -1,4 +1,4 @@
-"""Payloads in the memory that the host shares: where they lie, and what is free again.
+"""Payloads in the memory that the host shares.
 
 Behind the first page lie the host's ring and the worker's (docs/reference/worker-protocol.md). A frame names
 a payload's place: u64 position, u32 length. A reader notes in the first page how far it came.
