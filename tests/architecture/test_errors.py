@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+import traceback
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,13 @@ def test_each_class_has_a_code_of_its_own_and_a_page(cls):
     assert KEBAB.match(cls.code)
     assert [other for other in tree() if other.code == cls.code] == [cls]
     assert (PAGES / f"{cls.code}.md").is_file(), f"no page for {cls.code}"
+
+
+def test_a_traceback_shows_what_to_do_next():
+    told = traceback.format_exception_only(errors.NotFound("there is no plugin 'x'", hint="look again"))
+    assert "".join(told).endswith("'x'\nhelp: look again (devkit explain plugin-not-found)\n")
+    told = traceback.format_exception_only(errors.CallTimeout("no answer"))
+    assert "".join(told).endswith("no answer\ndevkit explain call-timeout\n")
 
 
 def test_the_tree_in_the_docstring_is_the_tree():

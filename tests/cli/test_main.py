@@ -38,6 +38,11 @@ def test_an_unknown_command_names_the_nearest(tmp_path: Path) -> None:
     assert b"did you mean 'plugin'?" in done.stderr
 
 
+def test_a_command_of_a_group_is_found_without_its_group(tmp_path: Path) -> None:
+    assert b"did you mean 'plugin run'?" in devkit("run", "one", home=tmp_path).stderr
+    assert b"did you mean 'plugin list' or 'loader list'?" in devkit("list", home=tmp_path).stderr
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

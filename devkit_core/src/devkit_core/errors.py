@@ -134,9 +134,9 @@ class DevKitError(Exception):
         plugin: str | None = None,
     ) -> None:
         super().__init__(message)
-        self.message = message
-        self.code = code or self.code
+        self.message, self.code = message, code or self.code
         self.place, self.hint, self.plugin = place, hint, plugin
+        self.add_note(f"help: {hint} (devkit explain {self.code})" if hint else f"devkit explain {self.code}")
 
     def as_dict(self) -> dict[str, Any]:
         """Return the error as JSON-ready data; keys are added over time, never renamed."""

@@ -22,7 +22,7 @@ def render(error: DevKitError, *, colour: bool = False) -> str:
     problems = getattr(error, "problems", ()) or (
         Problem(error.code, error.message, error.place, error.hint),
     )
-    traceback = getattr(error, "traceback", None) or "".join(getattr(error, "__notes__", ()))
+    traceback = getattr(error, "traceback", None)
     return "\n".join(render_problem(each, colour=colour, traceback=traceback) for each in problems)
 
 

@@ -204,7 +204,18 @@ class Group(_WithExamples, click.Group):
             return super().resolve_command(ctx, args)
         except click.exceptions.NoSuchCommand as error:
             message = f"no command {args[0]!r} in {ctx.command_path!r}"
-            raise UnknownCommand(message, did_you_mean(args[0], self.list_commands(ctx)), ctx) from error
+            meant = self._below(ctx, args[0]) or did_you_mean(args[0], self.list_commands(ctx))
+            raise UnknownCommand(message, meant, ctx) from error
+
+    def _below(self, ctx: click.Context, word: str) -> str | None:
+        """Return "did you mean 'plugin run'?" where a group of the core's has a command of that name."""
+        groups = {name: child.load() for name, child in self.children.items()}
+        below = [
+            f"'{name} {word}'"
+            for name, group in groups.items()
+            if isinstance(group, Group) and word in group.list_commands(ctx)
+        ]
+        return f"did you mean {' or '.join(below)}?" if below else None
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Return commands and options that begin so, without importing a command."""

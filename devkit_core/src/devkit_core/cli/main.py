@@ -137,18 +137,24 @@ def _as_devkit_error(error: Exception) -> DevKitError | None:
     return None
 
 
+class _Bug(DevKitError):
+    """A mistake of DevKit's own."""
+
+    code = "bug"
+    traceback = ""
+
+
 def _bug(error: Exception, session: Session) -> DevKitError:
     from devkit_core.config.environment import DEBUG, flag
 
-    bug = DevKitError(
+    bug = _Bug(
         f"{type(error).__name__}: {error}",
-        code="bug",
         hint=f"this is DevKit's own mistake; {DEBUG}=1 shows where, please report it",
     )
     if session.verbosity > 0 or flag(os.environ, DEBUG):
         import traceback
 
-        bug.add_note("".join(traceback.format_exception(error)))
+        bug.traceback = "".join(traceback.format_exception(error))
     return bug
 
 

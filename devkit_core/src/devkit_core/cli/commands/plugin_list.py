@@ -66,7 +66,9 @@ def list_(session: Session, status: str | None, wanted: str | None) -> None:
     )
     if not rows:
         session.output.say(
-            "no plugins" if session.rows == [] else "no plugin matches; leave the filter out to see all"
+            "no plugins; `devkit plugin new ID` makes one, `devkit plugin search` shows those to install"
+            if session.rows == []
+            else "no plugin matches; leave the filter out to see all"
         )
 
 
