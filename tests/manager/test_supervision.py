@@ -362,6 +362,20 @@ async def test_with_an_open_circuit_the_others_go_on(project):
         assert manager.stats("many").workers == 2
 
 
+async def test_when_the_last_dies_too_no_call_waits(project):
+    project.write("many", FRAIL, more="[runtime]\nworkers = 2\n")
+    async with project.manager(max_restarts=1, circuit_cool_down=600) as manager:
+        handle = await manager.load("many")
+        codes: list[str] = []
+        async with asyncio.timeout(SECONDS):
+            for _ in range(12):
+                calls = [handle.execute("exit") for _ in range(2)]
+                codes += [each.code for each in await asyncio.gather(*calls, return_exceptions=True)]
+        assert {*codes} == {"worker-crashed", "circuit-open"}
+        assert codes.count("worker-crashed") <= 4  # two, and one restart of each
+        assert manager.stats("many").restarts <= 2
+
+
 # -- on demand, and rests
 
 LAZY = '[runtime]\nactivation = "on-demand"\n'

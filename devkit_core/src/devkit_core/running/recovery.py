@@ -31,7 +31,7 @@ class Patient(Protocol):
         ...
 
     async def start_missing(self) -> None:
-        """Start what is missing; called after the pause. Raises what stopped it."""
+        """Start something of what is missing; called after the pause. Raises what stopped it."""
         ...
 
     def circuit_changed(self) -> None:
@@ -102,13 +102,13 @@ class Recovery:
     def fell(self, why: DevKitError, *, useful: bool = False) -> None:
         """Count an end, or a start that failed; after too many calls fail until it has cooled down."""
         before = self.restarts.circuit
-        if not self.restarts.fell(useful=useful):
-            return
-        self._tell(before, why)
-        self._again = asyncio.get_running_loop().call_later(self.restarts.pause(), self._complete)
-        self._patient.circuit_changed()
-        if not self._patient.running:
-            self._patient.fail_waiting(self.error())
+        if self.restarts.fell(useful=useful):
+            self._tell(before, why)
+            self._again = asyncio.get_running_loop().call_later(self.restarts.pause(), self._complete)
+        if self.is_open:
+            self._patient.circuit_changed()
+            if not self._patient.running:
+                self._patient.fail_waiting(self.error())
 
     def admit(self) -> bool:
         """Let one start through where it is time for it; return whether it does."""
@@ -121,7 +121,10 @@ class Recovery:
     def _complete(self) -> None:
         """Start those that are missing beside others; without others, a call does that."""
         if self._patient.running and self.admit():
-            self.mend()
+            if self._patient.incomplete:
+                self.mend()
+            else:  # one that was being started when the circuit opened
+                self.close_circuit()
 
     def started(self, call: PendingCall | None) -> None:
         """Learn that a start went well, and its first call: with the end of that the one try succeeded."""

@@ -113,7 +113,7 @@ class Supervisor(Intake):
         return self._loaded and self.crew.missing > 0
 
     async def start_missing(self) -> None:
-        """Start the instances that are missing; called by the recovery. Raises what stopped it."""
+        """Start one of the instances that are missing; called by the recovery. Raises what stopped it."""
         if self._resting and self.wake is not None:
             self._waking = True
             try:
@@ -128,7 +128,7 @@ class Supervisor(Intake):
         async with self._lock:
             if self.incomplete and not self.recovery.is_open:
                 self.recovery.restarts.begin()
-                await self._start(self.crew.missing, restarted=True)
+                await self._start(1, restarted=True)  # the others follow: the first takes calls already
 
     def circuit_changed(self) -> None:
         """Take calls, or fail them, as the circuit is now; called by the recovery."""

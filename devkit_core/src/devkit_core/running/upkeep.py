@@ -27,15 +27,18 @@ class Upkeep:
 def upkeep_of(manifest: Manifest, config: PluginSystemConfig) -> Upkeep:
     """Return it; a manifest may make the rules of restarts stricter than the host's, never looser."""
     asked = manifest.runtime.restart
-    most = asked.max_restarts
+    most = config.max_restarts
+    if asked.max_restarts is not None:
+        most = min(asked.max_restarts, most)
+    workers = min(manifest.runtime.workers, config.max_workers)
     on_demand = manifest.runtime.activation == "on-demand"
     usual = config.idle_timeout if on_demand else 0.0
     return Upkeep(
-        workers=min(manifest.runtime.workers, config.max_workers),
+        workers=workers,
         on_demand=on_demand,
         idle=manifest.timeouts.idle_timeout_seconds or usual or float("inf"),
         restarts=RestartRules(
-            most=config.max_restarts if most is None else min(most, config.max_restarts),
+            most=most * workers,
             within=max(asked.within_seconds or 0.0, config.restart_window),
             cool_down=max(asked.cool_down_seconds or 0.0, config.circuit_cool_down),
         ),
