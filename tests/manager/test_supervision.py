@@ -60,7 +60,7 @@ async def test_a_plugin_that_keeps_dying_is_left_alone_and_tried_again(project):
         assert 0 <= stats.retry_seconds <= 0.4
         assert await manager.execute("other", "on") == "on"
         opened = await until(events, "plugin-circuit-changed", new="open")
-        assert (opened.data["restarts"], opened.data["old"]) == (3, "closed")
+        assert (opened.data["deaths"], opened.data["old"]) == (4, "closed")
         assert "status 3" in opened.data["why"]
         async with asyncio.timeout(SECONDS):
             while manager.stats("frail").retry_seconds:

@@ -165,7 +165,7 @@ class Recovery:
             EventKind.PLUGIN_CIRCUIT_CHANGED,
             old=before.value,
             new=self.restarts.circuit.value,
-            restarts=self.restarts.recent,
+            deaths=self.restarts.recent,
             retry_seconds=self.retry_seconds,
             why=why.message if why is not None else None,
         )

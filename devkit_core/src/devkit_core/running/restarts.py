@@ -57,17 +57,18 @@ class Restarts:
         self.count = 0  # since the plugin was first loaded
         self._clock = clock
         self._uniform = uniform
-        self._begun: deque[float] = deque()  # restarts of the last `within` seconds
+        self._falls: deque[float] = deque()  # ends of the last `within` seconds
+        self._last = -math.inf  # when a restart began last
         self._useless = 0  # restarts since an instance answered a call
         self._ready = -math.inf
         self._cool_down = 0.0
 
     @property
     def recent(self) -> int:
-        """How many restarts count now."""
-        while self._begun and self._begun[0] <= self._clock() - self.rules.within:
-            self._begun.popleft()
-        return len(self._begun)
+        """How many ends count now, and starts that failed: each needs a restart."""
+        while self._falls and self._falls[0] <= self._clock() - self.rules.within:
+            self._falls.popleft()
+        return len(self._falls)
 
     def pause(self) -> float:
         """Return the seconds until a restart may begin; of an open circuit, until the one try."""
@@ -77,7 +78,7 @@ class Restarts:
         """Note that a restart begins."""
         self.count += 1
         self._useless += 1
-        self._begun.append(self._clock())
+        self._last = self._clock()
 
     def fell(self, *, useful: bool = False) -> bool:
         """Note that an instance ended by itself, or couldn't be started; return whether the circuit opens.
@@ -86,16 +87,17 @@ class Restarts:
         """
         if self.circuit is Circuit.OPEN:
             return False
-        recent, now = self.recent, self._clock()
-        if self.circuit is Circuit.HALF_OPEN and not recent:
+        now = self._clock()
+        if self.circuit is Circuit.HALF_OPEN and self._last <= now - self.rules.within:
             self.reset()  # nobody noticed that it went well; that was long ago
-        if self.circuit is Circuit.HALF_OPEN or recent >= self.rules.most:
+        self._falls.append(now)
+        if self.circuit is Circuit.HALF_OPEN or self.recent > self.rules.most:
             longest = self.rules.cool_down * _LONGEST_COOL_DOWN
             self._cool_down = min(2 * self._cool_down, longest) or self.rules.cool_down
             self._ready = now + self._cool_down
             self.circuit = Circuit.OPEN
             return True
-        self._useless = 0 if useful else min(self._useless, recent)
+        self._useless = 0 if useful else min(self._useless, self.recent)
         bound = min(_PAUSE * 2.0 ** min(self._useless - 1, 30), _LONGEST_PAUSE)
         self._ready = now + self._uniform(0.0, bound) if self._useless else now
         return False
@@ -110,7 +112,7 @@ class Restarts:
     def reset(self) -> bool:
         """Forget what happened: all is well, or somebody says so; return whether that closes the circuit."""
         closed, self.circuit = self.circuit is not Circuit.CLOSED, Circuit.CLOSED
-        self._begun.clear()
+        self._falls.clear()
         self._useless = 0
         self._ready = -math.inf
         self._cool_down = 0.0
