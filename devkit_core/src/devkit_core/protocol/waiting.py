@@ -1,4 +1,4 @@
-"""Calls as a connection needs them, and those that wait for the wire."""
+"""Calls as a connection needs them, and its queue."""
 
 from __future__ import annotations
 

@@ -30,9 +30,9 @@ from devkit_core.workers.grace import GRACE, Grace
 from devkit_core.workers.host_calls import HostCalls, Services
 from devkit_core.workers.output import Log, Output
 from devkit_core.workers.pending import PendingCall
-from devkit_core.workers.shared_page import SharedPage
 from devkit_core.workers.starting import failed_start, refused
 from devkit_core.workers.usage import Usage
+from devkit_core.workers.worker_page import WorkerPage
 from devkit_core.workers.zygote import Process, Zygote
 
 __all__ = ["Worker"]
@@ -86,7 +86,7 @@ class Worker:
         self._reply: asyncio.Future[bytes] | None = None
         self._pong: asyncio.Future[None] | None = None
         self._outputs: list[Output] = []
-        self._page: SharedPage | None = None  # where a Python worker notes the call it begins
+        self._page: WorkerPage | None = None  # where a Python worker notes the call it begins
         self._limits = limits
         self._usage = usage
         self._services = services
@@ -146,7 +146,7 @@ class Worker:
                     theirs.callback(os.close, write)
                     self._outputs.append(Output(read, name, self._log, self._limits.output_kb))
                     descriptors.append(write)
-                self._page = SharedPage()
+                self._page = WorkerPage()
                 theirs.callback(os.close, self._page.descriptor)
                 descriptors.append(self._page.descriptor)
                 if broker is not None:

@@ -8,12 +8,12 @@ import os
 
 from devkit_core.protocol.memory import AREA
 
-__all__ = ["SharedPage"]
+__all__ = ["WorkerPage"]
 
 _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
 
-class SharedPage:
+class WorkerPage:
     """A page with what a worker is at, and behind it the rings for large payloads.
 
     The host makes and seals it, so that the worker can't shrink it under the host's reads. The caller closes
