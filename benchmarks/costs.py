@@ -1,7 +1,8 @@
 """What single parts of a call cost: the same call with them and without.
 
 The call without is built from the same source, less the statements that name the part. Blocks of both take
-turns in one process, and the figure is the median of the differences between neighbours.
+turns in one process, and the figure is the median of the differences between neighbours, in processor time,
+which others on the machine hardly change.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import ast
 import inspect
 import statistics
 import textwrap
+import time
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
@@ -59,27 +61,45 @@ def without(function: Callable[..., Any], *names: str) -> Any:
     return space[function.__name__]
 
 
+def _plain(kind: type[pending.PendingCall]) -> type[pending.PendingCall]:
+    """Return a kind of call that has no start, no deadline and no statistics."""
+    parts: dict[str, Any] = {"began": 0.0, "deadline": float("inf"), "tally": None}
+    for name in ("__init__", "set_result", "set_text"):
+        method = vars(kind).get(name)
+        if method is None or "super" in method.__code__.co_names:
+            continue
+        if books := {"began", "deadline", "tally"} & set(method.__code__.co_names):
+            parts[name] = without(method, "fresh", *books)
+    return type(kind.__name__, (kind,), parts)
+
+
 class Parts(Asyncio):
     """DevKit in asyncio, with parts of its calls left out in turns."""
 
     async def bookkeeping(self, pairs: int, calls: int) -> Figures:
         """Leave out a call's start time, its deadline and its statistics, and the clock for deadlines."""
-        whole = pending.PendingCall
-
-        class Plain(whole):  # type: ignore[misc,valid-type]
-            began, deadline, tally = 0.0, float("inf"), None
-            __init__ = without(whole.__init__, "began", "deadline", "tally")
-            set_result = without(whole.set_result, "tally")
-
-        class Unwatched(Deadlines):
-            watch = without(Deadlines.watch, "_watched", "_timer")
-
-        watch = Deadlines.watch
+        whole = {
+            name: kind
+            for name, kind in vars(handle).items()
+            if isinstance(kind, type) and issubclass(kind, pending.PendingCall)
+        }
+        plain = {name: _plain(kind) for name, kind in whole.items()}
+        watch, unwatched = Deadlines.watch, without(Deadlines.watch, "_watched", "_timer")
 
         def choose(with_it: bool) -> None:
-            handle.PendingCall = whole if with_it else Plain  # type: ignore[attr-defined]
-            Deadlines.watch = watch if with_it else Unwatched.watch  # type: ignore[method-assign]
+            for name, kind in (whole if with_it else plain).items():
+                setattr(handle, name, kind)
+            Deadlines.watch = watch if with_it else unwatched  # type: ignore[method-assign]
 
+        async def counted() -> int:
+            before = self._manager.stats("echo").calls
+            await self._handle.execute("x")
+            return self._manager.stats("echo").calls - before
+
+        choose(False)
+        if await counted():
+            raise AssertionError("the call without statistics was counted")
+        choose(True)
         return await self._difference(choose, pairs, calls)
 
     async def hooks(self, pairs: int, calls: int) -> Figures:
@@ -93,15 +113,18 @@ class Parts(Asyncio):
         return await self._difference(choose, pairs, calls)
 
     async def _difference(self, choose: Callable[[bool], None], pairs: int, calls: int) -> Figures:
-        """Return the median of the differences between neighbouring blocks, in µs a call."""
-        found = []
+        """Return the median of the differences between neighbouring blocks, in processor µs a call."""
+        found, text = [], text_of(100)
+        await one_at_a_time_in_loop(self._handle.execute, 100, calls)
         try:
             for pair in range(pairs):
                 middle = {}
                 for with_it in (True, False) if pair % 2 else (False, True):
                     choose(with_it)
-                    figures = await one_at_a_time_in_loop(self._handle.execute, 100, calls)
-                    middle[with_it] = figures["µs"]
+                    begin = time.process_time_ns()
+                    for _ in range(calls):
+                        await self._handle.execute(text)
+                    middle[with_it] = (time.process_time_ns() - begin) / calls / 1e3
                 found.append(middle[True] - middle[False])
         finally:
             choose(True)
@@ -135,8 +158,6 @@ class Pluggy(Seat):
 
     def hooks(self, pairs: int, calls: int) -> Figures:
         """Time one dispatch."""
-        import time
-
         text, samples = text_of(100), []
         for _ in range(pairs):
             begin = time.perf_counter_ns()

@@ -50,7 +50,7 @@ PARTS = Family(
             measure="figure"),
     ),
     about=(
-        "Differences between the same call with the part and without, so a figure may fall below zero; 0.2 µs"
+        "Differences in the host's processor time between the same call with the part and without; 0.2 µs"
         " can hardly be told from nothing. Beside it, what pluggy takes for a hook that nobody implements."
     ),
 )  # fmt: skip
