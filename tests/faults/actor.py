@@ -15,7 +15,7 @@ import time
 
 HELLO, WELCOME, INITIALIZE, CALL, RESULT, ERROR, CANCEL = range(1, 8)
 PING, PONG, SHUTDOWN, CHUNK, CREDIT, STARTED, CONFIGURE = range(8, 15)
-TEXT, END, ITEM, STREAM = 1, 2, 8, 16
+TEXT, END, META, ITEM, STREAM = 1, 2, 4, 8, 16
 HEAD = struct.Struct(">IBBHI")
 
 
@@ -86,7 +86,10 @@ class Actor:
 
     def frame(self) -> tuple[int, int, int, bytes]:
         length, kind, flags, _, call = HEAD.unpack(self.exactly(HEAD.size))
-        return kind, flags, call, self.exactly(length - 8)
+        payload = self.exactly(length - 8)
+        if flags & META:
+            payload = payload[2 + int.from_bytes(payload[:2], "big") :]
+        return kind, flags, call, payload
 
     # -- the play
 

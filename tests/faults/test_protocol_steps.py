@@ -284,4 +284,4 @@ async def test_any_fault_at_any_step(stage: Stage) -> None:
     assert len(results) > 250
     failed = [result for result in results if isinstance(result, BaseException)]
     if failed:
-        raise ExceptionGroup(f"{len(failed)} of {len(results)}", failed)
+        raise BaseExceptionGroup(f"{len(failed)} of {len(results)}", failed)
