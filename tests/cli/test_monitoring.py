@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -154,7 +155,9 @@ def test_recent_events(project, host):
     assert [e["sequence"] for e in found] == sorted(e["sequence"] for e in found)
     filtered = run_json(project, "events", "--plugin", "two", "--kind", "plugin-loaded")["events"]
     assert [(e["plugin"], e["kind"]) for e in filtered] == [("two", "plugin-loaded")]
-    assert b"plugin-loaded          one  version=1.0.0" in project.run("events").stdout
+    assert re.search(
+        rb"plugin-loaded          one  version=1.0.0 seconds=\d+\.\d{1,3} ", project.run("events").stdout
+    )
     lines = project.run("events", "--format", "jsonl", "--plugin", "two").stdout.splitlines()
     assert {json.loads(line)["schema"] for line in lines} == {"event/1"}
 

@@ -114,10 +114,14 @@ def _view(found: list[dict[str, Any]]) -> View:
     return [event_line(event) for event in found]
 
 
+def _rounded(value: object) -> object:
+    return round(value, 3) if isinstance(value, float) else value
+
+
 def event_line(event: Mapping[str, Any]) -> str | Styled:
     """Return an event as a line for a human."""
     facts = " ".join(
-        f"{key}={value if isinstance(value, str) else json.dumps(value)}"
+        f"{key}={value if isinstance(value, str) else json.dumps(_rounded(value))}"
         for key, value in event["data"].items()
         if value is not None
     )
