@@ -1,4 +1,4 @@
-"""What is to be loaded for plugins wanted, of all that were found."""
+"""What has to be loaded for the plugins that are wanted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which plugins wait for which, so that none wait for each other for ever."""
+"""Which plugins wait for which, so that no circle of them waits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a plugin keeps between its runs: values by key, in a file of its own."""
+"""Values that a plugin keeps between its runs, by key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does one thing for many plugins at once, each after those it needs."""
+"""Does one thing for many plugins, each after those it needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A call whose input is sent piece by piece, as its source gives them."""
+"""A call whose input is sent piece by piece, as it comes."""
 
 from __future__ import annotations
 

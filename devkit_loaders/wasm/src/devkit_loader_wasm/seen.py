@@ -1,4 +1,4 @@
-"""What is known of files that were loaded before: their outside and their artefact."""
+"""What is known of files that were loaded before."""
 
 from __future__ import annotations
 
