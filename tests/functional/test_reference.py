@@ -1,5 +1,6 @@
 """The reference's lists are the code's: events, frames, features, host calls, errors, settings."""
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -29,6 +30,15 @@ def rows(text):
         for line in text.splitlines()
         if line.startswith("|")
     ]
+
+
+def test_the_python_reference_is_up_to_date():
+    path = ROOT / "tools/generate_python_reference.py"
+    spec = importlib.util.spec_from_file_location("generate_python_reference", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    written = (DOCS / "reference/python.md").read_text()
+    assert written == module.page(), "run python tools/generate_python_reference.py"
 
 
 def test_every_event_is_listed_once():

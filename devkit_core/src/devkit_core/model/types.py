@@ -64,7 +64,7 @@ class Discovered(NamedTuple):
     """One plugin as a source found it: usable (`manifest`) or not (`error`); no code of it has run.
 
     `id` is the folder's name where the manifest can't be read. `shadowed_by` names the nearer source
-    that has the same id. `summary` alone is set where a listing was served from the cache.
+    that has the same id.
     """
 
     id: str
