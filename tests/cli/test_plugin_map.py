@@ -41,6 +41,8 @@ def test_json_lines_in_and_out(project, devkit, given):
     lines = given('"one"', "", '{"two": 2}', "not json", '"fail"', '"caf\\u00e9"', "3")
     shown = devkit("plugin", "map", "slow", lines, "--out", "out.jsonl", code=9)
     assert shown.stdout == "4 answered, 2 failed; results in out.jsonl\n"
+    assert shown.stderr.startswith("line 4: input-line-invalid: the line is not JSON")
+    assert shown.stderr.endswith("; --raw takes lines as they stand\n")
     found = read(project.folder / "out.jsonl")
     assert [(each["index"], each["ok"], each["text"]) for each in found] == [
         (0, True, "ONE"),

@@ -43,6 +43,7 @@ class _Count:
     answered: int = 0
     failed: int = 0
     skipped: int = 0
+    first: tuple[int, DevKitError] | None = None  # the first that failed: index and error
 
     @property
     def done(self) -> int:
@@ -136,7 +137,10 @@ def map_(
                 session.output.say(f"interrupted after {count.done:,} results{hint}", look="warn")
                 raise
     _tell_end(session.output, plugin, count, out, time.monotonic() - began)
-    if count.failed:
+    if count.first is not None:
+        index, error = count.first
+        hint = f"; {error.hint}" if error.hint else ""
+        session.output.say(f"line {index + 1:,}: {error.code}: {error.message}{hint}", look="warn")
         context.exit(Exit.SOME_FAILED)
 
 
@@ -219,6 +223,8 @@ async def _run(
                     count.failed += error is not None
                     count.answered += error is None
                     index = inputs.indexes.pop(outcome.position)
+                    if error is not None and count.first is None:
+                        count.first = index, error
                     results.write({"schema": _SCHEMA, "id": plugin, "index": index, **as_data(value)})
         finally:
             progress.cancel()
