@@ -173,7 +173,7 @@ class _Player:
         with suppress(OSError):
             self._process.stdin.close()
         try:
-            self._process.wait(5)
+            self._process.wait(0.1 if isinstance(sys.exc_info()[1], KeyboardInterrupt) else 5)
         except subprocess.TimeoutExpired:
             self._kill()
             self._process.wait()
