@@ -141,8 +141,10 @@ class _Player:
         assert self._process.stdout is not None
         timer = threading.Timer(seconds, self._kill)
         timer.start()
-        line = self._process.stdout.readline()
-        timer.cancel()
+        try:
+            line = self._process.stdout.readline()
+        finally:
+            timer.cancel()
         if line:
             found: dict[str, Any] = json.loads(line)
             return found
