@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devkit_core.protocol.connection import WIRE_WINDOW
-from devkit_core.protocol.frames import FRAME_PAYLOAD, Flag, Kind, chunks, encode
+from devkit_core.protocol.frames import FRAME_PAYLOAD, OPTIONAL_KIND, Flag, Kind, chunks, encode
 from devkit_core.protocol.handshake import STREAM_WINDOW
+from devkit_core.protocol.memory import AREA
 
 _spec = importlib.util.spec_from_file_location(
     "vectors_of_tests", Path(__file__).with_name("test_vectors.py")
@@ -226,3 +227,28 @@ def test_a_worker_that_is_being_ended_is_sent_nothing_more():
     assert calls[0].answer.data == b"late"
     assert len(host.written) == sent
     assert host.connection.leave() == ([], calls[1:])
+
+
+def test_only_whole_answers_lie_in_shared_memory():
+    memory = memoryview(bytearray(AREA))
+    place = (0).to_bytes(8, "big") + (1 << 20).to_bytes(4, "big")
+    for kind, flags in (
+        (Kind.PONG, 0),
+        (Kind.STARTED, 0),
+        (Kind.ERROR, 0),
+        (Kind.RESULT, 0),
+        (Kind.RESULT, Flag.ITEM),
+        (OPTIONAL_KIND + 1, 0),
+    ):
+        for number in (0, 1):
+            host = Host(limit=2 << 20)
+            host.connection.submit(Call())
+            host.connection.share(memory)
+            host.receive(encode(kind, flags | Flag.MEMORY, 0, number, place))
+            assert len(host.broken) == 1, (kind, flags, number)
+    host = Host(limit=2 << 20)
+    host.connection.submit(call := Call())
+    host.connection.share(memory)
+    host.receive(encode(Kind.RESULT, Flag.END | Flag.MEMORY, 0, call.id, place))
+    assert host.broken == []
+    assert call.answer.data == bytes(1 << 20)

@@ -143,6 +143,44 @@ def test_what_nobody_could_show_is_no_part_of_a_message():
     assert said[-1] == HostCall(1, "store.get", 0, {"key": "?"}, b"", False)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"message":"\xed\xa0\x80"}',
+        '{"message":"\\ud800"}'.encode("utf-16"),
+        '{"message":"\\ud800"}'.encode("utf-32-le"),
+        b'{"message":"x","fields":{"a":1e999}}',
+        b'{"message":"x","fields":{"a":-1e999}}',
+        b'{"message":"x","fields":{"a":Infinity}}',
+    ],
+)
+def test_what_json_knows_and_nobody_else_is_refused(line):
+    host, said = requests()
+    with pytest.raises(FrameError):
+        host.frame(Kind.LOG, 0, 0, line)
+    assert said == []
+
+
+def test_what_takes_far_more_memory_than_its_text_is_left_out():
+    host, said = requests()
+    for values in (["{}"] * 990, ["{}"] * 1010, ["0.5"] * 1010, ['{"a":[[]]}'] * 400):
+        host.frame(Kind.EVENT, 0, 0, b'{"name":"a","data":{"x":[' + ",".join(values).encode() + b"]}}")
+    host.frame(Kind.EVENT, 0, 0, b'{"name":"b"}')
+    assert [event.name for event in said] == ["a", "b"]
+    assert said[-1].left_out == 3
+
+
+def test_a_call_is_abandoned_once():
+    host, said = requests()
+    for _ in range(2):
+        host.frame(Kind.HOST_CALL, Flag.END, 1, call())
+        for _ in range(3):
+            host.frame(Kind.HOST_CANCEL, 0, 1, b"")
+        host.answered(1)
+        host.frame(Kind.HOST_CANCEL, 0, 1, b"")
+    assert [type(each) for each in said] == [HostCall, Abandoned] * 2
+
+
 def test_small_messages_are_bounded_too():
     host, said = requests()
     for _ in range(10_000):

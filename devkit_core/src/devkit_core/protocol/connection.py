@@ -248,9 +248,11 @@ class Connection:
         payload = bytes(buffer[start:end])
         if flags & _MEMORY and (ring := self._incoming) is not None:
             call = self.sent.get(number)
+            if call is None or kind != _RESULT or not flags & _END:  # each costs the host a copy
+                self._break(f"a frame of kind {kind} in shared memory that is no call's whole answer")
+                return
             if (
-                (kind, flags) == (_RESULT, _TEXT | _END | _MEMORY)
-                and call is not None
+                flags == _TEXT | _END | _MEMORY
                 and call.plain
                 and number not in self._coming
                 and (found := ring.take_text(payload, self.limit)) is not None

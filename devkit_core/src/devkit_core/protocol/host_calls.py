@@ -8,6 +8,7 @@ FrameError; what a worker tells too fast is left out, and counted.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -48,6 +49,7 @@ _TOLD = 64 * 1024  # bytes of one log line, event or note of progress
 _BURST = 1 << 20  # bytes of them that may come at once
 _RATE = 256 * 1024  # bytes a second after that
 _DEEPEST = 32  # objects and lists within one another; whoever shows or keeps them needs no bound of its own
+_MOST = 1000  # values in one message: hosts keep hundreds, and `[[],[],…` takes thirty times its length
 _CREDITED = 4096  # calls
 _LEAST = 256  # bytes that each of them counts for
 _HUGE = 1e300
@@ -147,6 +149,7 @@ class HostRequests:
         self._sizes: dict[int, int] = {}  # of the unanswered calls, by id
         self._size = 0
         self._coming: dict[int, _Coming] = {}
+        self._abandoned: set[int] = set()
         self._credits: dict[int, int] = {}
         self._allowance = float(_BURST)
         self._since = clock()
@@ -157,7 +160,8 @@ class HostRequests:
         if kind == Kind.HOST_CALL:
             self._call(flags, number, payload)
         elif kind == Kind.HOST_CANCEL:
-            if number in self._sizes:
+            if number in self._sizes and number not in self._abandoned:
+                self._abandoned.add(number)
                 self._take(Abandoned(number))
         elif kind == Kind.CREDIT:
             self._credit(number, payload)
@@ -167,6 +171,7 @@ class HostRequests:
     def answered(self, number: int) -> None:
         """Free what a call took."""
         self._size -= self._sizes.pop(number, 0)
+        self._abandoned.discard(number)
 
     # -- calls
 
@@ -218,7 +223,7 @@ class HostRequests:
             return
         self._allowance -= size
         body = _object(payload)
-        if not _is_shallow(body, _DEEPEST):
+        if not _is_shallow(body, _DEEPEST) or _values(body) > _MOST:
             self._left_out += 1
             return
         left_out, self._left_out = self._left_out, 0
@@ -275,7 +280,8 @@ def _amount(value: Any) -> float:
 
 def _object(payload: bytes) -> dict[str, Any]:
     try:
-        body = json.loads(payload, parse_constant=_refuse)
+        # as text, since of bytes json takes other encodings too, and halves of characters in them
+        body = json.loads(payload.decode(), parse_constant=_refuse, parse_float=_finite)
         if b"\\ud" in payload.lower():  # half a character, which nobody could write
             body = json.loads(json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"))
         if isinstance(body, dict):
@@ -293,8 +299,24 @@ def _is_shallow(value: Any, levels: int) -> bool:
     return True
 
 
+def _values(value: Any) -> int:
+    """Return how many values one that is shallow has in it, itself too."""
+    if isinstance(value, dict):
+        return 1 + sum(map(_values, value.values()))
+    if isinstance(value, list):
+        return 1 + sum(map(_values, value))
+    return 1
+
+
 def _refuse(constant: str) -> Any:
     raise ValueError(constant)
+
+
+def _finite(text: str) -> float:
+    """Read a number; one like 1e999 is as infinite as the constant that JSON doesn't have."""
+    if math.isinf(number := float(text)):
+        raise ValueError(text)
+    return number
 
 
 def answer(number: int, data: bytes, text: bool) -> Iterator[bytes]:
