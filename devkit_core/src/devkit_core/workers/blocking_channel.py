@@ -170,8 +170,8 @@ class BlockingChannel(LoopChannel):
         return self._receive(room)
 
     def _sleep(self, room: memoryview) -> int:
-        if self._sleeps:
-            self._sleeps -= 1
+        if self._sleeps or not self._looks:
+            self._sleeps = max(self._sleeps - 1, 0)
             return self._receive(room)
         began = perf_counter()
         count = self._receive(room)

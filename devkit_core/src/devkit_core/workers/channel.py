@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import Callable, Mapping, Sized
 from socket import MSG_DONTWAIT
@@ -52,6 +53,7 @@ class Channel(asyncio.BufferedProtocol):
         # what waits for its turn in asyncio's own loops; others don't show it
         self._ready: Sized = getattr(self._loop, "_ready", ())
         self._alone = self._turn = 0  # calls in a row that were alone, and that the loop got no turn after
+        self._looks = len(os.sched_getaffinity(0)) > 1  # with one processor, that keeps the worker from it
         self._vain = self._sleeps = 0  # how often looking was in vain, and calls not to look for
         self._sent = self.connection.sent
         self._submit = self.connection.submit
@@ -104,7 +106,7 @@ class Channel(asyncio.BufferedProtocol):
         self._watch()
         self._submit(call)
         self._alone += 1
-        if self._alone > _HABIT:
+        if self._alone > _HABIT and self._looks:
             if self._sleeps:
                 self._sleeps -= 1
             elif self._turn < _TURN and not self._ready:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import select
 import socket
 import struct
@@ -58,6 +59,7 @@ class LoopChannel:
         self._poll = select.poll()
         self._leader: Waiter | None = None
         self._eager = False  # whether the last answer came so soon that looking for the next is worth it
+        self._looks = len(os.sched_getaffinity(0)) > 1  # with one processor, that keeps the worker from it
         self._vain = self._sleeps = 0  # how often that was in vain, and the answers to sleep for therefore
         self._followers: dict[Waiter, None] = {}
         self._carried: dict[PendingCall, Carried] = {}
