@@ -117,3 +117,65 @@ def test_what_the_iterator_raises_is_raised(project):
     with pytest.raises(LookupError):
         handle.execute(broken())
     assert handle.execute("whole") == "WHOLE"
+
+
+def test_calls_that_are_given_up_leave_a_bounded_number_of_threads(project):
+    project.write(
+        "asking",
+        """
+        import json
+        import os
+        import struct
+        import devkit_plugin
+
+        def frame(kind, number, payload):
+            return struct.pack(">IBBHI", 8 + len(payload), kind, 3, 0, number) + payload
+
+        def execute(count):
+            head = json.dumps({"name": "host.call", "function": "slow"}).encode()
+            call = struct.pack(">H", len(head)) + head + b"1"
+            for number in range(10_000, 10_000 + int(count)):
+                os.write(3, frame(15, number, call) + frame(18, number, b""))
+                if number % 20 == 0:
+                    devkit_plugin.host("quick")
+            try:
+                return devkit_plugin.host("slow")
+            except devkit_plugin.HostError as error:
+                return error.code
+        """,
+    )
+    manager = project.manager()
+    over = threading.Event()
+    manager.expose("slow", lambda value: over.wait(60))
+    manager.expose("quick", lambda value: None)
+    before = threading.active_count()
+    assert manager.load("asking").execute("400") == "overloaded"
+    assert threading.active_count() - before <= 260
+    over.set()
+
+
+def test_a_function_that_ends_its_program_ends_the_call_alone(project):
+    project.write(
+        "asking",
+        """
+        import devkit_plugin
+
+        def execute(name):
+            try:
+                return devkit_plugin.host(name)
+            except devkit_plugin.HostError as error:
+                return error.code
+        """,
+    )
+    manager = project.manager()
+
+    async def leave(value):
+        raise SystemExit(3)
+
+    def exit(value):
+        raise SystemExit(4)
+
+    manager.expose("leave", leave)
+    manager.expose("exit", exit)
+    handle = manager.load("asking")
+    assert [handle.execute(name) for name in ("leave", "exit", "leave")] == ["host-function-failed"] * 3

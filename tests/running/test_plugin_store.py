@@ -183,3 +183,16 @@ def test_each_folder_has_a_file_of_its_own_and_installed_versions_one(tmp_path):
     assert project not in installed
     assert project.parent == data / "plugin-values"
     assert store_file(data, "two", data / "store" / "a") != installed[0]
+
+
+def test_keys_of_any_characters_are_found_by_how_they_begin(tmp_path):
+    store = PluginStore(tmp_path / "values.db")
+    keys = ["a", "a\0b", "a\0c", "a%", "é\0", "éa", "../../x", "'; drop table entries; --"]
+    for key in keys:
+        store.set(key, b"1")
+    assert store.keys("") == sorted(keys)
+    assert store.keys("a\0") == ["a\0b", "a\0c"]
+    assert store.keys("é") == ["é\0", "éa"]
+    assert store.keys("..") == ["../../x"]
+    assert [store.get(key) for key in keys] == [b"1"] * len(keys)
+    store.close()

@@ -523,3 +523,58 @@ async def test_a_cancelled_call_gives_up_what_it_asked(host):
         await ended.wait()
     assert await handle.execute("x") == "x"
     assert handle.pid == pid
+
+
+async def test_calls_that_are_given_up_at_once_are_answered_too(host):
+    host.manager.expose("slow", lambda value: asyncio.Event().wait())
+    host.manager.expose("quick", lambda value: value)
+    handle = await host.load("""
+        import json, os, struct
+
+        def frame(kind, number, payload):
+            return struct.pack(">IBBHI", 8 + len(payload), kind, 3, 0, number) + payload
+
+        def execute(text):
+            head = json.dumps({"name": "host.call", "function": "slow"}).encode()
+            call = struct.pack(">H", len(head)) + head + b"1"
+            for number in range(10_000, 10_300):
+                os.write(3, frame(15, number, call) + frame(18, number, b""))
+                if number % 20 == 0:
+                    host.host("quick", number)
+            return "still here"
+        """)
+    assert await handle.execute("x") == "still here"
+
+
+@pytest.mark.parametrize("value", ["NaN", "[1e999]", '"\\xed\\xa0\\x80"'])
+async def test_a_value_that_is_no_json_reaches_no_function(host, value):
+    seen = []
+    host.manager.expose("seen", seen.append)
+    handle = await host.load(f"""
+        def execute(text):
+            refused = []
+            for head in ({{"name": "host.call", "function": "seen"}}, {{"name": "store.set", "key": "k"}}):
+                try:
+                    host._ask(head, b'{value}', True)
+                except host.HostError as error:
+                    refused.append(error.code)
+            return " ".join(refused)
+        """)
+    assert await handle.execute("x") == "host-call-invalid host-call-invalid"
+    assert seen == []
+
+
+@pytest.mark.parametrize("kind", [SystemExit, GeneratorExit, StopIteration, RecursionError])
+async def test_whatever_a_function_of_the_host_raises_ends_its_call_alone(host, kind):
+    def raising(value):
+        raise kind
+
+    host.manager.expose("raising", raising)
+    handle = await host.load("""
+        def execute(text):
+            try:
+                return host.host("raising", text)
+            except host.HostError as error:
+                return error.code
+        """)
+    assert await handle.execute("x") == "host-function-failed"

@@ -30,6 +30,7 @@ __all__ = [
     "ProgressMade",
     "Said",
     "answer",
+    "read_json",
     "refusal",
 ]
 
@@ -278,10 +279,15 @@ def _amount(value: Any) -> float:
     return value  # type: ignore[no-any-return]
 
 
+def read_json(data: bytes) -> Any:
+    """Return the value of JSON in UTF-8 with finite numbers; raises ValueError or RecursionError for other."""
+    # as text, since of bytes json takes other encodings too, and halves of characters in them
+    return json.loads(data.decode(), parse_constant=_refuse, parse_float=_finite)
+
+
 def _object(payload: bytes) -> dict[str, Any]:
     try:
-        # as text, since of bytes json takes other encodings too, and halves of characters in them
-        body = json.loads(payload.decode(), parse_constant=_refuse, parse_float=_finite)
+        body = read_json(payload)
         if b"\\ud" in payload.lower():  # half a character, which nobody could write
             body = json.loads(json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"))
         if isinstance(body, dict):
@@ -309,13 +315,13 @@ def _values(value: Any) -> int:
 
 
 def _refuse(constant: str) -> Any:
-    raise ValueError(constant)
+    raise ValueError(f"{constant} is no number")
 
 
 def _finite(text: str) -> float:
     """Read a number; one like 1e999 is as infinite as the constant that JSON doesn't have."""
     if math.isinf(number := float(text)):
-        raise ValueError(text)
+        raise ValueError(f"{text[:40]} is too large a number")
     return number
 
 

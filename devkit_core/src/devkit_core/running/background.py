@@ -9,11 +9,13 @@ from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import CancelledError, Future
 from typing import Any, TypeVar
 
-from devkit_core.errors import LoadError, UsageError
+from devkit_core.errors import LoadError, Overloaded, UsageError
 
 __all__ = ["Background", "in_thread"]
 
 T = TypeVar("T")
+
+_THREADS = 256  # of one function
 
 
 class Background:
@@ -119,17 +121,31 @@ class Background:
 
 
 def in_thread(function: Callable[[Any], T]) -> Callable[[Any], Awaitable[T]]:
-    """Return a function that runs another one in a thread of its own, where it may wait."""
+    """Return a function that runs another one in a thread of its own, where it may wait.
+
+    So many threads run at once, and those count that nobody waits for any more; then it raises Overloaded.
+    """
+    running, counting = 0, threading.Lock()
 
     async def run(value: Any) -> T:
+        nonlocal running
+        if running >= _THREADS:
+            raise Overloaded(f"{_THREADS} calls of this function of the host's have not ended yet")
         done: Future[T] = Future()
+        done.set_running_or_notify_cancel()  # a thread can't be stopped where nobody waits for it any more
 
         def work() -> None:
+            nonlocal running
             try:
                 done.set_result(function(value))
             except BaseException as error:  # noqa: BLE001 - it is raised where the thread is waited for
                 done.set_exception(error)
+            finally:
+                with counting:
+                    running -= 1
 
+        with counting:
+            running += 1
         threading.Thread(target=work, daemon=True).start()
         return await asyncio.wrap_future(done)
 

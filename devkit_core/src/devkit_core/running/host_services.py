@@ -16,10 +16,10 @@ from devkit_core.errors import DevKitError, ExecutionError, LoadError, Permissio
 from devkit_core.events.bus import Bus, EventKind
 from devkit_core.events.logs import Logs
 from devkit_core.model.permissions import Permission, parse_permission
-from devkit_core.protocol.host_calls import HostCall
+from devkit_core.protocol.host_calls import HostCall, read_json
 from devkit_core.protocol.messages import Result
 from devkit_core.running.links import Links
-from devkit_core.running.plugin_store import PluginStore, store_file
+from devkit_core.running.plugin_store import VALUE_LIMIT, PluginStore, store_file
 from devkit_core.sandbox.authority import Authority
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Exposed:
             return Result(json.dumps(answer, allow_nan=False, separators=(",", ":")).encode(), True)
         except DevKitError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit, GeneratorExit) as error:  # a plugin's arguments must not end the host
             raise ExecutionError(
                 f"the host's function `{name}` failed: {type(error).__name__}: {error}",
                 code="host-function-failed",
@@ -168,7 +168,8 @@ class PluginServices:
                 value = await asyncio.to_thread(self._store.get, self._text(call, "key"))
                 return Result(value or b"", True)
             case "store.set":
-                _value(call.data)
+                if len(call.data) <= VALUE_LIMIT:  # else it is refused, and not worth reading
+                    _value(call.data)
                 await asyncio.to_thread(self._store.set, self._text(call, "key"), call.data)
                 return Result(b"", True)
             case "store.delete":
@@ -233,6 +234,6 @@ def _denied(plugin: str, needed: Permission, what: str) -> PermissionDenied:
 
 def _value(data: bytes) -> Any:
     try:
-        return json.loads(data)
+        return read_json(data)
     except (ValueError, RecursionError) as error:
         raise ExecutionError(f"the value is no JSON: {error}", code="host-call-invalid") from None

@@ -66,8 +66,10 @@ class PluginStore:
         """Return the keys that begin so, sorted."""
 
         def read(file: sqlite3.Connection) -> list[str]:
+            start = prefix.encode()  # as bytes, since of a text with NUL sqlite sees the part before it
             rows = file.execute(
-                "SELECT key FROM entries WHERE substr(key, 1, ?) = ? ORDER BY key", (len(prefix), prefix)
+                "SELECT key FROM entries WHERE substr(CAST(key AS BLOB), 1, ?) = ? ORDER BY key",
+                (len(start), start),
             )
             return [key for (key,) in rows]
 

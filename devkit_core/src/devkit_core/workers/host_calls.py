@@ -27,7 +27,7 @@ from devkit_core.protocol.host_calls import (
 from devkit_core.protocol.messages import Result
 from devkit_core.workers.feeding import FedCall
 
-__all__ = ["HostCalls", "Link", "Services"]
+__all__ = ["HostCalls", "Link", "Pace", "Services", "tell"]
 
 _log = logging.getLogger("devkit.plugin")
 _BURST = 2000  # calls that may come at once
@@ -79,6 +79,38 @@ class Line(Protocol):
     def soon(self, function: Callable[..., object], /, *arguments: Any) -> object: ...
 
 
+class Pace:
+    """How fast one plugin may call its host."""
+
+    def __init__(self) -> None:
+        self._allowance = float(_BURST)
+        self._since = monotonic()
+
+    def pause(self) -> float:
+        """Return the seconds that the call that comes now has to wait."""
+        now = monotonic()
+        self._allowance = min(_BURST, self._allowance + (now - self._since) * _RATE) - 1
+        self._since = now
+        return max(0.0, -self._allowance / _RATE)
+
+
+def tell(services: Services, said: LogSaid | NamedEvent | ProgressMade) -> None:
+    """Hand on what needs no answer, and how much of it was left out before."""
+    if said.left_out:
+        services.log(
+            "warning",
+            f"[{said.left_out:,} messages left out: too many, too many values, or nested too deep]",
+            {},
+        )
+    match said:
+        case LogSaid():
+            services.log(said.level, said.message, said.fields)
+        case NamedEvent():
+            services.event(said.name, said.data)
+        case ProgressMade():
+            services.progress(said.done, said.total, said.message)
+
+
 class HostCalls:
     """Runs one worker's calls to its host, each as a task, until `close`.
 
@@ -99,8 +131,7 @@ class HostCalls:
         self._limit = limit
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._closed = False
-        self._allowance = float(_BURST)
-        self._since = monotonic()
+        self._pace = Pace()
         self._requests = HostRequests(features, limit, lambda said: line.soon(self._take, said))
         if self._requests.kinds:
             line.connection.requests = self._requests
@@ -122,9 +153,10 @@ class HostCalls:
                 self._give_credit()
             case Abandoned(id=number):
                 if (running := self._tasks.get(number)) is not None:
-                    running.cancel()
+                    # not now: a task that has not begun would never come to its answer
+                    asyncio.get_running_loop().call_soon(running.cancel)
             case _:
-                self._tell(said)
+                tell(self._services, said)
 
     def _give_credit(self) -> None:
         connection = self._line.connection
@@ -135,20 +167,6 @@ class HostCalls:
             fed = getattr(call, "call", call)  # where threads read, the connection has what stands for it
             if isinstance(fed, FedCall):
                 fed.credited(size)
-
-    def _tell(self, said: LogSaid | NamedEvent | ProgressMade) -> None:
-        services = self._services
-        if said.left_out:
-            services.log(
-                "warning", f"[{said.left_out:,} messages left out: too many, or nested too deep]", {}
-            )
-        match said:
-            case LogSaid():
-                services.log(said.level, said.message, said.fields)
-            case NamedEvent():
-                services.event(said.name, said.data)
-            case ProgressMade():
-                services.progress(said.done, said.total, said.message)
 
     async def _answer(self, call: HostCall) -> None:
         try:
@@ -170,7 +188,7 @@ class HostCalls:
             self._tasks.pop(call.id, None)
 
     async def _frames(self, call: HostCall) -> list[bytes]:
-        if (pause := self._pause()) > 0:
+        if (pause := self._pace.pause()) > 0:
             await asyncio.sleep(pause)
         origin = self._origin(call)
         seconds = origin.deadline - monotonic() if origin is not None else math.inf
@@ -188,9 +206,3 @@ class HostCalls:
             if connection.concurrency == 1:
                 return next(iter(connection.sent.values()), None)
             return connection.sent.get(call.call)
-
-    def _pause(self) -> float:
-        now = monotonic()
-        self._allowance = min(_BURST, self._allowance + (now - self._since) * _RATE) - 1
-        self._since = now
-        return max(0.0, -self._allowance / _RATE)
