@@ -36,6 +36,7 @@ __all__ = [
     "LoadError",
     "LoadRequest",
     "Loader",
+    "LocalCalls",
     "Log",
     "Manifest",
     "ManifestError",
@@ -112,6 +113,7 @@ _HOMES = {
     "Limits": "devkit_core.sandbox.plan",
     "LoadError": "devkit_core.errors",
     "LoadRequest": "devkit_core.loading.loader",
+    "LocalCalls": "devkit_core.workers.local_calls",
     "Loader": "devkit_core.loading.loader",
     "Log": "devkit_core.workers.output",
     "Manifest": "devkit_core.model.manifest",
@@ -216,6 +218,7 @@ if TYPE_CHECKING:
     from devkit_core.sandbox.reach import Reach, reach
     from devkit_core.sandbox.runtimes import Runtime, python_runtime
     from devkit_core.workers.call_queue import CallQueue
+    from devkit_core.workers.local_calls import LocalCalls
     from devkit_core.workers.output import Log
     from devkit_core.workers.pending import PendingCall
 

@@ -97,11 +97,8 @@ class Pace:
 def tell(services: Services, said: LogSaid | NamedEvent | ProgressMade) -> None:
     """Hand on what needs no answer, and how much of it was left out before."""
     if said.left_out:
-        services.log(
-            "warning",
-            f"[{said.left_out:,} messages left out: too many, too many values, or nested too deep]",
-            {},
-        )
+        why = "too many, too many values, or nested too deep"
+        services.log("warning", f"[{said.left_out:,} messages left out: {why}]", {})
     match said:
         case LogSaid():
             services.log(said.level, said.message, said.fields)

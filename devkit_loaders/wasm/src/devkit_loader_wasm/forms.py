@@ -9,8 +9,10 @@ from pathlib import Path
 from devkit_core.api import Place, Problem
 from devkit_loader_wasm.sections import COMPONENT, Malformed, Module, Signature, read
 
-__all__ = ["WASI", "Form", "examine", "form_of", "problems", "takes_settings"]
+__all__ = ["DEVKIT", "WASI", "Form", "examine", "form_of", "problems", "takes_settings"]
 
+#: what the host offers beside that
+DEVKIT = frozenset({"event", "host_answer", "host_call", "log", "log_at", "progress"})
 #: the one version of WASI that modules import
 WASI = "wasi_snapshot_preview1"
 _SYSTEM = frozenset(
@@ -24,7 +26,7 @@ _SYSTEM = frozenset(
     proc_exit proc_raise random_get sched_yield sock_accept sock_recv sock_send sock_shutdown
     """.split()  # noqa: SIM905 - a table to read
 )
-_PROVIDED = {WASI: _SYSTEM, "devkit": frozenset({"log"})}
+_PROVIDED = {WASI: _SYSTEM, "devkit": DEVKIT}
 _NOTHING = Signature((), ())
 _STATUS = Signature((), ("i32",))
 _PACKED = Signature((), ("i64",))
@@ -54,9 +56,10 @@ def form_of(module: Module) -> Form | None:
 
 
 def takes_settings(module: Module, form: Form, functions: Iterable[str]) -> bool:
-    """Tell whether a module exports what is given its settings; a function of the manifest is none."""
+    """Tell whether a module is given its settings by an export, or can ask for them."""
     name = _CONFIGURE.get(form)
-    return name in module.functions and name not in functions
+    exported = name in module.functions and name not in functions  # a function of the manifest is none
+    return exported or ("devkit", "host_call", "func") in module.imports
 
 
 def needs(form: Form, functions: Iterable[str]) -> Iterator[tuple[str, tuple[Signature, ...], bool]]:
@@ -124,7 +127,7 @@ def _hint(source: str) -> str:
         return "wasm-bindgen needs a browser: build for wasm32-wasip1, or export the functions yourself"
     if source == "env":
         return "link everything the module uses; emscripten needs -sSTANDALONE_WASM"
-    return f"imports come from {WASI}, or are devkit.log: docs/reference/wasm-abi.md"
+    return f"imports come from {WASI}, or are devkit.log and its like: docs/reference/wasm-abi.md"
 
 
 def _export_problems(module: Module, place: Place, functions: tuple[str, ...]) -> Iterator[Problem]:

@@ -133,7 +133,9 @@ class PlainGuest(_Library):
                 yield from self._answer(packed)
 
     def configure(self, config: bytes) -> Steps[None]:
-        yield from self._exchange(self._export("devkit_configure"), config)
+        with self.program.system.settings(config):
+            if (function := self._export("devkit_configure")) is not None:
+                yield from self._exchange(function, config)
 
     def execute(self, function: int, data: bytes) -> Steps[bytes]:
         return self._exchange(self._functions[function], data)
@@ -213,9 +215,14 @@ class ReactorGuest(_Library):
             yield from self._check_status("initialize", status)
 
     def configure(self, config: bytes) -> Steps[None]:
+        with self.program.system.settings(config):
+            if (function := self._export("configure")) is not None:
+                yield from self._give(function, config)
+
+    def _give(self, function: Any, config: bytes) -> Steps[None]:
         try:
             at = yield from self._place(config)
-            status = yield from self._call(self._export("configure"), at)
+            status = yield from self._call(function, at)
             if self._free is not None:
                 yield from self._call(self._free, at)
         except OutOfBounds as error:
@@ -282,10 +289,12 @@ class CommandGuest(Guest):
     """A program that is run anew for each call: its arguments or stdin in, its stdout out."""
 
     def initialize(self, config: bytes | None) -> Steps[None]:
-        yield from ()
+        if config is not None:
+            yield from self.configure(config)
 
     def configure(self, config: bytes) -> Steps[None]:
-        yield from ()
+        with self.program.system.settings(config):
+            yield from ()
 
     def shutdown(self) -> Steps[None]:
         yield from ()

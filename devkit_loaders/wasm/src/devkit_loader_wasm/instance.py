@@ -190,7 +190,7 @@ class WasmInstance(Instance):
         """Do a job to its end; on the lane's thread."""
         began = thread_time()
         try:
-            guest = job.guest
+            guest, job.halt.during = job.guest, job.call
             if guest is None:
                 job.guest = guest = self._program.guest(job.halt)
                 if self._initialized:

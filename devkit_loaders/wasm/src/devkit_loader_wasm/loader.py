@@ -15,6 +15,7 @@ from devkit_loader_wasm.forms import examine, form_of, problems
 if TYPE_CHECKING:
     import wasmtime
 
+    from devkit_core.api import LocalCalls
     from devkit_loader_wasm.artefacts import Artefacts
     from devkit_loader_wasm.engine import Ticker
     from devkit_loader_wasm.output import Output
@@ -124,7 +125,7 @@ class WasmLoader(Loader):
             form,
             compiled,
             self._running(),
-            System(module, allowed, request.entry.path.name),
+            System(module, allowed, request.entry.path.name, lambda: _host(request, output)),
             output,
             ("execute", *_functions(request)),
             request.payload_limit,
@@ -149,6 +150,12 @@ def _artefacts(request: LoadRequest, output: Output) -> Artefacts:
     from devkit_loader_wasm.artefacts import Artefacts
 
     return Artefacts(request.cache / WasmLoader.name, lambda text: output.line("stderr", f"[{text}]"))
+
+
+def _host(request: LoadRequest, output: Output) -> LocalCalls:
+    from devkit_core.api import LocalCalls
+
+    return LocalCalls(request.id, request.services, request.payload_limit, output.loop)
 
 
 def _refuse(request: LoadRequest, found: Sequence[Problem]) -> None:

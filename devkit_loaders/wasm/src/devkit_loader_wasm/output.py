@@ -27,7 +27,7 @@ class Output:
 
     def __init__(self, log: Log, loop: asyncio.AbstractEventLoop, kb: int) -> None:
         self._log = log
-        self._loop = loop
+        self.loop = loop
         self._rate = kb * 1024
         self._rest = {"stdout": b"", "stderr": b""}
         self._lines: deque[tuple[str, str]] = deque()
@@ -70,7 +70,7 @@ class Output:
         if not self._reporting:
             self._reporting = True
             with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._loop.call_later, _EVERY, self._report)
+                self.loop.call_soon_threadsafe(self.loop.call_later, _EVERY, self._report)
         return data[:fits]
 
     def _report(self) -> None:
@@ -85,7 +85,7 @@ class Output:
         if not self._waiting:
             self._waiting = True
             with contextlib.suppress(RuntimeError):  # the loop has ended: nobody reads any more
-                self._loop.call_soon_threadsafe(self._hand_on)
+                self.loop.call_soon_threadsafe(self._hand_on)
 
     def _hand_on(self) -> None:
         self._waiting = False

@@ -10,7 +10,11 @@ from devkit_core.api import DevKitError, ExecutionError, PluginRaised, WorkerCra
 from devkit_loader_wasm.engine import SLICE
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     import wasmtime
+
+    from devkit_core.api import PendingCall, Result
 
 __all__ = ["Exited", "Halt", "Halted", "Trapped", "error_of", "translate"]
 
@@ -41,6 +45,8 @@ class Halt:
     def __init__(self) -> None:
         self._told = False
         self._sleeping: threading.Event | None = None
+        self.during: PendingCall | None = None  # the call that runs on the thread
+        self.answer = b""  # of its last call to the host
 
     def set(self) -> None:
         """Stop it; may be called from any thread."""
@@ -54,9 +60,25 @@ class Halt:
 
     def sleep(self, seconds: float) -> None:
         """Sleep in the code's place, until it is told to stop at the latest."""
-        self._sleeping = threading.Event()
+        self._wait(threading.Event(), min(seconds, threading.TIMEOUT_MAX))
+
+    def await_(self, asked: Future[Result]) -> Result:
+        """Wait in the code's place for what was asked; where it is told to stop, cancel that.
+
+        Raises Halted then, else what the future does.
+        """
+        answered = threading.Event()
+        asked.add_done_callback(lambda _: answered.set())
+        self._wait(answered, None)
+        if self._told:
+            asked.cancel()
+            raise Halted()
+        return asked.result()
+
+    def _wait(self, event: threading.Event, seconds: float | None) -> None:
+        self._sleeping = event
         if not self._told:  # whoever tells it from here on finds the event
-            self._sleeping.wait(min(seconds, threading.TIMEOUT_MAX))
+            event.wait(seconds)
 
     def guard(self, store: wasmtime.Store) -> Any:
         """Look at every tick whether to stop, and return what must live as long as the store."""
@@ -90,6 +112,8 @@ def translate(error: Exception, halt: Halt) -> Exception:
     text = error.message if isinstance(error, wasmtime.Trap) else str(error)
     lines = [line.strip() for line in text.splitlines() if line.strip()] or ["it trapped"]
     causes = [line.partition("wasm trap: ")[2] for line in lines if "wasm trap: " in line]
+    if not causes and "Caused by:" in lines:  # a function of the host's, which says why
+        causes = lines[lines.index("Caused by:") + 1 :]
     return Trapped(causes[-1] if causes else lines[0], text)
 
 

@@ -1,21 +1,24 @@
-"""What a module finds outside itself: WASI within the grants, and devkit.log."""
+"""What a module finds outside itself: WASI within grants, and its host."""
 
 from __future__ import annotations
 
 import ctypes
 import struct
 import time
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from devkit_core.api import Reach
+from devkit_loader_wasm.callers import halt_of, memory
 from devkit_loader_wasm.forms import WASI
+from devkit_loader_wasm.hosting import WAITS, HostImports
 
 if TYPE_CHECKING:
     import wasmtime
 
+    from devkit_core.api import LocalCalls
     from devkit_loader_wasm.sections import Module
-    from devkit_loader_wasm.stopping import Halt
 
 __all__ = ["WAITING", "System"]
 
@@ -28,19 +31,41 @@ _BAD_ADDRESS, _INVALID = 21, 28
 
 
 class System:
-    """Makes what one module imports: a linker for all its instances, and a WASI world for each."""
+    """Makes what one module imports: a linker for all its instances, and a WASI world for each.
 
-    def __init__(self, module: Module, reach: Reach, name: str) -> None:
+    `host` is made where the module imports something of it.
+    """
+
+    def __init__(
+        self, module: Module, reach: Reach, name: str, host: Callable[[], LocalCalls] | None = None
+    ) -> None:
         self._wanted = {(source, name) for source, name, _ in module.imports}
         self._reach = reach
         self._name = name
         self._wasi = any(source == WASI for source, _ in self._wanted)
+        asked = {name for source, name in self._wanted if source == "devkit"} - {"log"}
+        self._waits = bool(asked & WAITS)
+        self._host = HostImports(host(), asked) if host is not None and asked else None
 
     @property
     def waits(self) -> bool:
         """Whether the module may wait for something that isn't its own code."""
         imported = {name for source, name in self._wanted if source == WASI}
-        return bool(imported & WAITING) or bool(self._reach.folders)
+        return self._waits or bool(imported & WAITING) or bool(self._reach.folders)
+
+    @contextmanager
+    def settings(self, config: bytes) -> Iterator[None]:
+        """Let the module ask for these settings, unless they turn out to be refused."""
+        if self._host is None:
+            yield
+            return
+        calls = self._host.calls
+        before, calls.settings = calls.settings, config
+        try:
+            yield
+        except BaseException:
+            calls.settings = before
+            raise
 
     def linker(self, engine: wasmtime.Engine, log: Callable[[str], None]) -> wasmtime.Linker:
         """Return a linker with all that the module may import; a store's data has to be its Halt."""
@@ -59,6 +84,8 @@ class System:
             kind = wasmtime.FuncType([i32, i32], [])
             write: Callable[..., None] = lambda *given: _log(log, *given)  # noqa: E731
             linker.define_func("devkit", "log", kind, write, access_caller=True)
+        if self._host is not None:
+            self._host.define(linker)
         return linker
 
     def furnish(
@@ -93,29 +120,8 @@ class System:
         store.set_wasi(config)
 
 
-def _memory(caller: wasmtime.Caller, at: int, size: int) -> Any:
-    """Return a view of the caller's memory, or None where it hasn't that."""
-    import wasmtime
-
-    memory = caller.get("memory")
-    at &= 0xFFFF_FFFF
-    size &= 0xFFFF_FFFF
-    if not isinstance(memory, wasmtime.Memory) or at + size > memory.data_len(caller):
-        return None
-    base = ctypes.addressof(memory.data_ptr(caller).contents)
-    return memoryview((ctypes.c_ubyte * size).from_address(base + at)).cast("B")
-
-
-def _halt(caller: wasmtime.Caller) -> Halt:
-    import wasmtime
-
-    data: Any = wasmtime.Store.data(caller)  # type: ignore[arg-type]  # a caller has a context too
-    assert data is not None
-    return cast("Halt", data)
-
-
 def _log(log: Callable[[str], None], caller: wasmtime.Caller, at: int, size: int) -> None:
-    view = _memory(caller, at, min(size & 0xFFFF_FFFF, _LINE))
+    view = memory(caller, at, min(size & 0xFFFF_FFFF, _LINE))
     if view is not None:
         log(bytes(view).decode("utf-8", "replace"))
 
@@ -124,9 +130,9 @@ def _poll(caller: wasmtime.Caller, subscribed: int, events: int, count: int, wri
     """Answer poll_oneoff: files are always ready, and a sleep ends when the call is given up."""
     if not 0 < count <= _SUBSCRIPTIONS:
         return _INVALID
-    inputs = _memory(caller, subscribed, 48 * count)
-    outputs = _memory(caller, events, 32 * count)
-    number = _memory(caller, written, 4)
+    inputs = memory(caller, subscribed, 48 * count)
+    outputs = memory(caller, events, 32 * count)
+    number = memory(caller, written, 4)
     if inputs is None or outputs is None or number is None:
         return _BAD_ADDRESS
     clocks: list[tuple[float, int]] = []
@@ -144,7 +150,7 @@ def _poll(caller: wasmtime.Caller, subscribed: int, events: int, count: int, wri
             return _INVALID
     if not ready:
         first = min(seconds for seconds, _ in clocks)
-        _halt(caller).sleep(first)
+        halt_of(caller).sleep(first)
         ready = [_EVENT.pack(user, 0, 0, 0, 0) for seconds, user in clocks if seconds <= first]
     answer = b"".join(ready)
     # the memory may have moved while this slept only if its own code ran, and it did not
