@@ -358,7 +358,7 @@ if own:
         raise KeyboardInterrupt
     signal.signal(signal.SIGINT, raises)
     manager.close()
-    manager = project.manager()
+    manager = project.manager(max_restarts=1000)  # each interrupt may cost a worker
     busy = manager.load("busy")
 stop = threading.Event()
 answered = [0, 0]
