@@ -24,6 +24,15 @@ typedef struct {
 } PluginInterface;
 
 typedef struct {
+    size_t size;
+    void (*log)(int level, const char *message);
+    int (*event)(const char *name, const char *json);
+    int (*progress)(double done, double total, const char *message);
+    char *(*call)(const char *what, const char *data, size_t size, size_t *answer_size);
+    void (*release)(char *answer);
+} PluginHost;
+
+typedef struct {
     const char *file;
     void *base;
     const char *name;
@@ -34,6 +43,8 @@ void *dlopen(const char *file, int flags);
 void *dlsym(void *library, const char *name);
 char *dlerror(void);
 int dladdr(const void *address, Symbol *symbol);
+void *malloc(size_t size);
+void free(void *memory);
 int fflush(void *stream);
 int setvbuf(void *stream, char *buffer, int mode, size_t size);
 extern void *stdout;

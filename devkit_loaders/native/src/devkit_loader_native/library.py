@@ -23,6 +23,7 @@ _BYTES = ffi.typeof("char *(*)(const char *, size_t, size_t *)")
 _MESSAGE = ffi.typeof("const char *(*)(void)")
 _FREE = ffi.typeof("void (*)(char *)")
 _CONFIGURE = ffi.typeof("int (*)(const char *)")
+_HOST = ffi.typeof("void (*)(const PluginHost *)")
 _CREATE = ffi.typeof("PluginInterface *(*)(void)")
 
 #: makes the error to raise, of a code, a message and a hint or None
@@ -89,6 +90,7 @@ class Library:
         self._last_error = self._export("last_error", _MESSAGE)
         self._free = self._export("free_string", _FREE)
         self._configure = self._export("configure", _CONFIGURE)
+        self._take_host = self._export("devkit_set_host", _HOST)
 
     def _origin(self, address: Any) -> Any:
         found = ffi.new("Symbol *")
@@ -129,6 +131,15 @@ class Library:
         if status:
             why = self._complaint() or f"it returned {status}"
             raise self._failure("initialize-failed", why, None)
+
+    @property
+    def takes_host(self) -> bool:
+        """Whether the library wants the functions of its host."""
+        return self._take_host is not None
+
+    def give_host(self, table: Any) -> None:
+        """Give it those functions, which have to outlive it."""
+        self._take_host(table)
 
     @property
     def takes_config(self) -> bool:

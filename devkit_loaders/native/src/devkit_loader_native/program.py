@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from devkit_loader_native.hosting import HostTable
 from devkit_loader_native.library import Function, Library, private_copy
 
 
@@ -30,6 +31,10 @@ def load(request: Mapping[str, Any], kit: Any) -> Any:
     program.add("execute", _answers(library.execute(), library))
     for name in request["functions"]:
         program.add(name, _answers(library.function(name), library))
+    if library.takes_host:
+        program.asks = True
+        table = program.table = HostTable(program)
+        library.give_host(table.pointer)
     program.initialize = _printing(library.initialize, library)
     program.shutdown = _printing(lambda: _shutdown(library), library)
     if library.takes_config:
