@@ -189,3 +189,18 @@ async def test_a_plugin_knows_the_time_that_its_caller_chose(project, word):
     assert await handle.execute("again") == "None "
     large = float(str(await handle.execute("x" * (2 << 20), timeout=40)).split()[0])
     assert 0 < large <= 40
+
+
+async def test_calls_cancelled_behind_their_answers_harm_nobody(project):
+    handle = await project.load("""
+        async def execute(text):
+            return text * 100_000
+        """)
+    for _ in range(5):
+        calls = [asyncio.ensure_future(handle.execute("x", timeout=60)) for _ in range(60)]
+        await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+        for call in calls:  # most have answered, and wait for room to send that
+            call.cancel()
+        ended = await asyncio.gather(*calls, return_exceptions=True)
+        assert {type(each) for each in ended} <= {str, asyncio.CancelledError}
+        assert await handle.execute("y", timeout=60) == "y" * 100_000

@@ -149,11 +149,11 @@ class _Host(asyncio.BufferedProtocol):
                 await self.stream(call, value)
             else:
                 self.answers.result(call, value)
-            await self.writable.wait()
         except asyncio.CancelledError:
             self.answers.error(call, Broken("cancelled", "the call was cancelled"))
         except BaseException as error:  # SystemExit and the like end a call, not the worker
             self.answers.error(call, error)
+        await self.writable.wait()  # out of reach of the above: a cancel that comes now is too late
 
     async def stream(self, call: int, items: Any) -> None:
         self.credit[call] = self.answers.window

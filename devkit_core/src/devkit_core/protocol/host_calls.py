@@ -280,7 +280,7 @@ def _amount(value: Any) -> float:
 
 
 def read_json(data: bytes) -> Any:
-    """Return the value of JSON in UTF-8 with finite numbers; raises ValueError or RecursionError for other."""
+    """Return the value of JSON in UTF-8 with finite numbers; raises ValueError, or RecursionError."""
     # as text, since of bytes json takes other encodings too, and halves of characters in them
     return json.loads(data.decode(), parse_constant=_refuse, parse_float=_finite)
 
