@@ -252,3 +252,29 @@ def test_only_whole_answers_lie_in_shared_memory():
     host.receive(encode(Kind.RESULT, Flag.END | Flag.MEMORY, 0, call.id, place))
     assert host.broken == []
     assert call.answer.data == bytes(1 << 20)
+
+
+def test_answers_taken_before_they_are_written_are_skipped_when_they_come():
+    host = Host()
+    calls = [Call() for _ in range(3)]
+    for call in calls:
+        host.connection.submit(call)
+    answers = [encode(Kind.RESULT, 3, 0, call.id, b"a%d" % n) for n, call in enumerate(calls)]
+    host.connection.take_unwritten(answers[0] + answers[1])
+    assert [call.answer and call.answer.data for call in calls] == [b"a0", b"a1", None]
+    host.receive(b"".join(answers))
+    assert host.broken == []
+    assert calls[2].answer.data == b"a2"
+    host.receive(answers[0])
+    assert host.broken != []
+
+
+@given(st.binary(max_size=200), st.integers(0, 60))
+def test_whatever_lies_unwritten_harms_nothing_but_its_own_calls(noise, cut):
+    host = Host()
+    host.connection.submit(call := Call())
+    host.connection.take_unwritten(encode(Kind.RESULT, 3, 0, call.id, b"answer")[:cut] + noise)
+    assert host.broken == []
+    if not call.done():
+        host.receive(encode(Kind.RESULT, 3, 0, call.id, b"answer"))
+        assert call.answer.data == b"answer"

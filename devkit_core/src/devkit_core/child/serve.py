@@ -16,6 +16,7 @@ from .cancelling import watch
 from .frames import Frame, Gone, Reader, Wire, encode, split
 from .inputs import Incoming
 from .memory import LEAST, Memory
+from .outbox import Outbox
 from .program import Broken, Program, failure
 
 __all__ = ["Answers", "hello", "serve"]
@@ -45,8 +46,11 @@ def hello(program: Program) -> bytes:
 class Answers:
     """Writes answers as frames; `limit` and `size` come with the host's welcome."""
 
-    def __init__(self, send: Callable[[bytes], None], path: str) -> None:
+    def __init__(
+        self, send: Callable[[bytes], None], path: str, answer: Callable[[bytes], None] | None = None
+    ) -> None:
         self.send = send
+        self.answer = answer or send  # for short answers, whole in one frame
         self.path = path
         self.limit = 64 << 20
         self.size = 1 << 20
@@ -62,7 +66,7 @@ class Answers:
     def result(self, call: int, value: Any) -> None:
         """Send a whole answer; raises Broken where it is none."""
         if type(value) is str and len(value) < _SHORT and value.isascii():  # what most are
-            self.send(_pack(len(value) + 8, _RESULT, _END_OF_TEXT, 0, call) + value.encode())
+            self.answer(_pack(len(value) + 8, _RESULT, _END_OF_TEXT, 0, call) + value.encode())
             return
         data, text = self.payload(value)
         if len(data) >= LEAST and self.memory is not None and (place := self.memory.put(data)) is not None:
@@ -128,7 +132,8 @@ class _Serial:
         self.wire = wire
         self.page = page
         self.program = program
-        self.answers = Answers(wire.send, path)
+        self.outbox = Outbox(page, wire.send, lambda: self.kept)
+        self.answers = Answers(wire.send, path, self.outbox.answer)
         self.kept: deque[Frame] = deque()
         self.parts: dict[int, list[bytes]] = {}
         self.cancelled: set[int] = set()
@@ -143,13 +148,16 @@ class _Serial:
                 # a cancel that is already here saves the call it names
                 self.cancelled.update(f[3] for f in batch if f[0] == frames.CANCEL)
             self.kept.extend(batch)
+            self.outbox.begin()
             while self.kept:
                 frame = self.kept.popleft()
                 kind, flags, function, call, payload = frame
                 if kind == _CALL and flags & _END:
                     self.call(function, call, payload, bool(flags & _TEXT))
                 else:
+                    self.outbox.flush()
                     self.handle(frame)
+            self.outbox.flush()
             self.cancelled.clear()  # what is left named calls that were answered already
             if not self.parts:
                 self.wire.reader.told.clear()
@@ -232,6 +240,7 @@ class _Serial:
             self.answers.error(call, error)
 
     def stream(self, call: int, items: Iterator[Any]) -> None:
+        self.outbox.flush()
         self.credit[call] = self.answers.window
         first, text = True, frames.TEXT
         try:
@@ -251,6 +260,7 @@ class _Serial:
 
     def wait(self) -> None:
         """Read what the host has to say while a stream is held up."""
+        self.outbox.flush()
         for frame in self.wire.frames():
             kind, _, _, call, payload = frame
             if kind == frames.CREDIT:

@@ -68,6 +68,7 @@ class Connection:
         self.requests: HostRequests | None = None  # what the worker may ask of its host, and tell it
         self._wire: float = 0
         self._coming: dict[int, Coming] = {}
+        self._taken: set[int] = set()  # calls whose answers were taken before they were written
         self._started = 0
         self._final = False  # whether STARTED said that no further call was begun
         self._next = 1
@@ -289,7 +290,10 @@ class Connection:
             if number == 0 and not chunk:
                 self.control(_RESULT, payload)
                 return
-            self._break(f"a result for call {number}, which is not in flight")
+            if number in self._taken and not chunk:
+                self._taken.discard(number)
+            else:
+                self._break(f"a result for call {number}, which is not in flight")
             return
         coming = self._coming.get(number)
         if (coming is None) == chunk:
@@ -322,6 +326,25 @@ class Connection:
             self._end(number)
             if not call.done():
                 call.set_result(Result(coming.take(), text))
+
+    def take_unwritten(self, frames: bytes) -> None:
+        """Take answers that a worker has given and not written yet; when they come, they are skipped.
+
+        What is no whole answer of a call in flight is left alone.
+        """
+        at = 0
+        while len(frames) - at >= HEAD_SIZE:
+            length, kind, flags, _, number = HEAD.unpack_from(frames, at)
+            end = at + 4 + length
+            if kind != _RESULT or flags | _TEXT != _TEXT | _END or length < 8 or end > len(frames):
+                break
+            if (call := self.sent.get(number)) is not None and number not in self._coming:
+                self._end(number)
+                self._taken.add(number)
+                call.set_result(Result(frames[at + HEAD_SIZE : end], bool(flags & _TEXT)))
+            at = end
+        if self.queued:
+            self._sent_on()
 
     def _failure(self, number: int, payload: bytes) -> None:
         call = self.sent.get(number)

@@ -144,6 +144,8 @@ class BlockingChannel(LoopChannel):
                         raise
                 elif not count:
                     self._end()
+                elif frames := self.unwritten():
+                    connection.take_unwritten(frames)
                 if waiter.finished or self._over or self._is_interrupted() or monotonic() >= deadline:
                     self._leader = None
                     if self._followers or self._kept or self._wanted or self._over:

@@ -59,6 +59,8 @@ class LoopChannel:
         self._poll = select.poll()
         self._leader: Waiter | None = None
         self._eager = False  # whether the last answer came so soon that looking for the next is worth it
+        #: gives answers that wait in the worker to be written
+        self.unwritten: Callable[[], bytes] = bytes
         self._looks = len(os.sched_getaffinity(0)) > 1  # with one processor, that keeps the worker from it
         self._vain = self._sleeps = 0  # how often that was in vain, and the answers to sleep for therefore
         self._followers: dict[Waiter, None] = {}

@@ -128,6 +128,8 @@ class Worker:
         if self._services is not None:
             self._host_calls = HostCalls(self.plugin, self._services, self._channel, features, self._limit)
             self.inputs = self._channel.inputs = self.hello.inputs
+        if self.lane is not None and self._page is not None:
+            self.lane.unwritten = self._page.unwritten
         if "memfd" in features and self._page is not None:
             self._channel.connection.share(memoryview(self._page.memory))
         self._channel.send(welcome(features, self._limit))
@@ -292,6 +294,7 @@ class Worker:
                     hint="raise timeout=, --timeout, or execution_timeout",
                 )
             )
+        self._take_unwritten()
         if self._grace.is_over(now):
             self._log("stderr", f"[ended: a cancelled call did not stop within {GRACE:g} s]")
             self.end(overrun(self.plugin, GRACE))
@@ -299,6 +302,11 @@ class Worker:
         if number := self._grace.next():
             self._interrupt(number)
         return self._channel.busy
+
+    def _take_unwritten(self) -> None:
+        """Take answers that wait in a worker, behind which it has begun something slow."""
+        if self._page is not None and (frames := self._page.unwritten()):
+            self._channel.connection.take_unwritten(frames)
 
     def _interrupt(self, number: int) -> None:
         """Make the plugin's code stop, where a cancelled call is what it runs now; each sweep tries again."""
@@ -364,6 +372,9 @@ class Worker:
         for output in self._outputs:
             output.drain()
         self._log.flush()
+        if self._page is not None and broken is None and (frames := self._page.unwritten(ended=True)):
+            with self._channel.guard:
+                self._channel.connection.take_unwritten(frames)
         last = self._last_begun()
         if last is None and broken is not None:
             last = _EVERY  # what it said of later calls came behind the broken rule, and was not read

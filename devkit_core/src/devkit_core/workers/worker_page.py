@@ -5,11 +5,14 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
+import sys
 
 from devkit_core.protocol.memory import AREA
 
 __all__ = ["WorkerPage"]
 
+#: where are: how many bytes of answers wait in the worker and how often it wrote some; and they themselves
+_STATE, _BEGIN = 16, 256
 _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
 
@@ -21,6 +24,7 @@ class WorkerPage:
     """
 
     def __init__(self) -> None:
+        self._state = b""
         self.descriptor = os.memfd_create("devkit-progress", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
             os.ftruncate(self.descriptor, AREA)
@@ -34,6 +38,19 @@ class WorkerPage:
     def begun(self) -> int:
         """The call that the worker began last."""
         return int.from_bytes(self.memory[:4], "little")
+
+    def unwritten(self, *, ended: bool = False) -> bytes:
+        """Return the answers that the worker keeps since this was asked last, where there are any.
+
+        What has lain there for a while is whole; so is all where the worker has `ended`.
+        """
+        state, before = self.memory[_STATE : _STATE + 8], self._state
+        self._state = state
+        used = min(int.from_bytes(state[:4], sys.byteorder), mmap.PAGESIZE - _BEGIN)
+        if not used or not (ended or state == before):
+            return b""
+        frames = self.memory[_BEGIN : _BEGIN + used]
+        return frames if ended or self.memory[_STATE : _STATE + 8] == state else b""
 
     def cancel(self, number: int) -> None:
         """Name the call that the worker's code is to leave when it is interrupted."""
