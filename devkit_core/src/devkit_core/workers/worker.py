@@ -177,6 +177,9 @@ class Worker:
         self._reply = self._loop.create_future()
         self._channel.send(initialize(config if self.takes_config else None))
         await self._answer(seconds, "initialize")
+        if self._gone.done():  # it answered and died, before anybody was to be told
+            why = self._gone.result()
+            raise failed_start(self.plugin, why or WorkerCrashed("the worker ended", plugin=self.plugin), "initialize")
         self._tell = True
 
     async def configure(self, config: Mapping[str, Any], seconds: float) -> bool:
@@ -284,6 +287,8 @@ class Worker:
 
     def _sweep(self, now: float) -> bool:
         connection = self._channel.connection
+        if self._page is not None and (frames := self._page.unwritten()):
+            connection.take_unwritten(frames)  # a slow call was begun behind them
         for waiting in self._channel.expired(now):
             connection.cancel(waiting, now)
             waiting.abandon = None
@@ -294,7 +299,6 @@ class Worker:
                     hint="raise timeout=, --timeout, or execution_timeout",
                 )
             )
-        self._take_unwritten()
         if self._grace.is_over(now):
             self._log("stderr", f"[ended: a cancelled call did not stop within {GRACE:g} s]")
             self.end(overrun(self.plugin, GRACE))
@@ -302,11 +306,6 @@ class Worker:
         if number := self._grace.next():
             self._interrupt(number)
         return self._channel.busy
-
-    def _take_unwritten(self) -> None:
-        """Take answers that wait in a worker, behind which it has begun something slow."""
-        if self._page is not None and (frames := self._page.unwritten()):
-            self._channel.connection.take_unwritten(frames)
 
     def _interrupt(self, number: int) -> None:
         """Make the plugin's code stop, where a cancelled call is what it runs now; each sweep tries again."""
