@@ -278,3 +278,26 @@ def test_a_plugin_that_died_too_often_is_shown_until_it_is_reloaded(project):
         running.execute("again")
     finally:
         running.close()
+
+
+FORGES = """
+import devkit_plugin
+
+def execute(text):
+    devkit_plugin.log.info("real\\n12:00:00.000 stderr  forged")
+    devkit_plugin.progress(2, 2, "real\\n12:00:00.000 plugin-loaded forged \\x1b[2J")
+    return text
+"""
+
+
+def test_a_plugin_can_not_forge_lines(project, following):
+    project.plugin("one", FORGES)
+    host = Host(["one"])
+    with contextlib.closing(host):
+        watching = following("events", "-f", "--kind", "plugin-progress")
+        with again_and_again(lambda: host.execute("")):
+            assert "real\\n12:00:00.000 plugin-loaded forged \\x1b[2J" in watching.line()
+        watching.interrupt()
+    lines = project.run("plugin", "logs", "one").stdout.decode().splitlines()
+    assert lines
+    assert all("info  real" in line or line == "    12:00:00.000 stderr  forged" for line in lines)

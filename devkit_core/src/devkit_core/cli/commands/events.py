@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from devkit_core.cli.escaping import escape
 from devkit_core.cli.following import clock, follow_hosts, refusal
 from devkit_core.cli.grammar import command, pass_session
 from devkit_core.cli.output import Look, Styled, View
@@ -121,7 +122,7 @@ def _rounded(value: object) -> object:
 def event_line(event: Mapping[str, Any]) -> str | Styled:
     """Return an event as a line for a human."""
     facts = " ".join(
-        f"{key}={value if isinstance(value, str) else json.dumps(_rounded(value))}"
+        f"{key}={escape(value) if isinstance(value, str) else json.dumps(_rounded(value))}"
         for key, value in event["data"].items()
         if value is not None
     )

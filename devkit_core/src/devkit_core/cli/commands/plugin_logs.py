@@ -78,5 +78,6 @@ def log_line(line: Mapping[str, Any]) -> str | Styled:
     """Return a line of output as a human reads it."""
     source = line.get("level") or line["stream"]
     fields = " ".join(f"{key}={json.dumps(value)}" for key, value in line.get("fields", {}).items())
-    text = f"{clock(line['time'])} {source}  {line['text']}{'  ' if fields else ''}{fields}"
+    said = line["text"].replace("\n", "\n    ")  # so that no message forges a line of its own
+    text = f"{clock(line['time'])} {source}  {said}{'  ' if fields else ''}{fields}"
     return Styled(text, "warn") if source in ("stderr", "warning", "error") else text
