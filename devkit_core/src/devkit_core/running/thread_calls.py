@@ -15,6 +15,7 @@ from devkit_core.running.handle import PluginHandle
 from devkit_core.running.lanes import Lanes, wait_for_any
 from devkit_core.running.mapping import REPLACEMENT, WINDOW, Outcome, check_bound
 from devkit_core.workers.blocking_call import BlockingCall, CallGroup, wait
+from devkit_core.workers.death import overdue
 
 __all__ = ["ThreadCalls"]
 
@@ -154,7 +155,7 @@ class ThreadCalls:
         else:
             wait(group, oldest, oldest.deadline)
         if not group.finished and not oldest.finished:
-            oldest.give_up(oldest.overdue())
+            oldest.give_up(overdue(oldest.plugin))
 
 
 def _take_finished(pending: list[BlockingCall], ordered: bool) -> list[BlockingCall]:

@@ -9,8 +9,9 @@ from _thread import LockType, allocate_lock
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from devkit_core.errors import CallTimeout, DevKitError, LoadError
+from devkit_core.errors import DevKitError, LoadError
 from devkit_core.protocol.messages import Failure, Result
+from devkit_core.workers.death import overdue
 from devkit_core.workers.pending import PendingCall, from_failure
 
 if TYPE_CHECKING:
@@ -211,20 +212,12 @@ class BlockingCall(Waiter):
         self.finished = True
         self.tally.failed(self.began, self.size, "cancelled")
 
-    def overdue(self) -> CallTimeout:
-        """Return the error of a call whose time is over."""
-        return CallTimeout(
-            f"`{self.plugin}` gave no answer in time",
-            plugin=self.plugin,
-            hint="raise timeout=, --timeout, or execution_timeout",
-        )
-
     def wait(self) -> None:
         """Wait until it has ended, by an answer, an error or its deadline; an interrupt cancels it."""
         try:
             wait(self, self, self.deadline)
             if not self.finished:
-                self.give_up(self.overdue())
+                self.give_up(overdue(self.plugin))
         except BaseException:
             self.give_up()
             raise

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import signal
 
-from devkit_core.errors import DevKitError, ProtocolViolation, ResourceExhausted, WorkerCrashed
+from devkit_core.errors import CallTimeout, DevKitError, ProtocolViolation, ResourceExhausted, WorkerCrashed
 from devkit_core.model.limits import how_to_raise
 from devkit_core.sandbox.plan import Limits
 
-__all__ = ["death", "overrun"]
+__all__ = ["death", "overdue", "overrun"]
 
 #: how runtimes end themselves where they get no more memory; SIGKILL is the system's, short of it
 _STARVED = {signal.SIGABRT, signal.SIGTRAP, signal.SIGILL, signal.SIGSEGV, signal.SIGKILL}
@@ -53,6 +53,15 @@ def death(plugin: str, broken: str | None, status: int | None, grown_mb: int, li
             f"{who} was ended by {name}", signal=number, status=status, plugin=plugin, hint=hint
         )
     return WorkerCrashed(f"{who} exited with status {status} during a call", status=status, plugin=plugin)
+
+
+def overdue(plugin: str) -> CallTimeout:
+    """Return the error of a call whose time is over."""
+    return CallTimeout(
+        f"`{plugin}` gave no answer in time",
+        plugin=plugin,
+        hint="raise timeout=, --timeout, or execution_timeout",
+    )
 
 
 def overrun(plugin: str, seconds: float) -> WorkerCrashed:

@@ -25,7 +25,7 @@ from devkit_core.workers.aftermath import settle
 from devkit_core.workers.blocking_channel import BlockingChannel
 from devkit_core.workers.channel import Channel
 from devkit_core.workers.deadlines import Deadlines
-from devkit_core.workers.death import death, overrun
+from devkit_core.workers.death import death, overdue, overrun
 from devkit_core.workers.grace import GRACE, Grace
 from devkit_core.workers.host_calls import HostCalls, Services
 from devkit_core.workers.output import Log, Output
@@ -179,7 +179,9 @@ class Worker:
         await self._answer(seconds, "initialize")
         if self._gone.done():  # it answered and died, before anybody was to be told
             why = self._gone.result()
-            raise failed_start(self.plugin, why or WorkerCrashed("the worker ended", plugin=self.plugin), "initialize")
+            raise failed_start(
+                self.plugin, why or WorkerCrashed("the worker ended", plugin=self.plugin), "initialize"
+            )
         self._tell = True
 
     async def configure(self, config: Mapping[str, Any], seconds: float) -> bool:
@@ -292,13 +294,7 @@ class Worker:
         for waiting in self._channel.expired(now):
             connection.cancel(waiting, now)
             waiting.abandon = None
-            waiting.set_exception(
-                CallTimeout(
-                    f"`{self.plugin}` gave no answer in time",
-                    plugin=self.plugin,
-                    hint="raise timeout=, --timeout, or execution_timeout",
-                )
-            )
+            waiting.set_exception(overdue(self.plugin))
         if self._grace.is_over(now):
             self._log("stderr", f"[ended: a cancelled call did not stop within {GRACE:g} s]")
             self.end(overrun(self.plugin, GRACE))
