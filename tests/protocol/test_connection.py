@@ -278,3 +278,15 @@ def test_whatever_lies_unwritten_harms_nothing_but_its_own_calls(noise, cut):
     if not call.done():
         host.receive(encode(Kind.RESULT, 3, 0, call.id, b"answer"))
         assert call.answer.data == b"answer"
+
+
+def test_a_worker_that_never_writes_what_it_has_given_is_ended():
+    host = Host()
+    for _ in range(3000):
+        host.connection.submit(call := Call())
+        host.connection.take_unwritten(encode(Kind.RESULT, Flag.END, 0, call.id, b"x"))
+        if host.broken:
+            break
+        assert call.answer.data == b"x"
+    assert len(host.broken) == 1
+    assert [*host.connection.sent.values()] == [call]

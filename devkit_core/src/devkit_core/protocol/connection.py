@@ -38,6 +38,7 @@ _BUFFER = 256 * 1024
 #: bytes of input on the wire and unanswered, beyond which further calls wait their turn in the host
 WIRE_WINDOW = 512 * 1024
 _CALL_IDS = 0xFFFFFFFF
+_UNWRITTEN = 1024  # answers taken before they were written; a page holds a third of that
 _pack = HEAD.pack
 _LONGEST = FRAME_PAYLOAD + 8  # what a frame says of its length
 _new = tuple.__new__  # a NamedTuple's own takes twice as long
@@ -339,6 +340,9 @@ class Connection:
             if kind != _RESULT or flags | _TEXT != _TEXT | _END or length < 8 or end > len(frames):
                 break
             if (call := self.sent.get(number)) is not None and number not in self._coming:
+                if len(self._taken) >= _UNWRITTEN:
+                    self._break(f"over {_UNWRITTEN:,} answers that were never written")
+                    return  # the call is still there to fail with the worker
                 self._end(number)
                 self._taken.add(number)
                 call.set_result(Result(frames[at + HEAD_SIZE : end], bool(flags & _TEXT)))
