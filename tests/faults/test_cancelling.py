@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from devkit_core.errors import CallTimeout, ExecutionError
+from devkit_core.errors import CallTimeout, ExecutionError, WorkerCrashed
 
 PLUGIN = """
     import json, time
@@ -204,3 +204,45 @@ async def test_calls_cancelled_behind_their_answers_harm_nobody(project):
         ended = await asyncio.gather(*calls, return_exceptions=True)
         assert {type(each) for each in ended} <= {str, asyncio.CancelledError}
         assert await handle.execute("y", timeout=60) == "y" * 100_000
+
+
+async def test_a_worker_busy_with_other_calls_is_given_its_time(project):
+    """A cancelled call stops only when its turn comes; until then a worker that answers others has it."""
+    handle = await project.load("""
+        import time
+        async def execute(text: str) -> str:
+            print("begun", flush=True)
+            time.sleep(0.04)
+            return text
+        """)
+    pid = handle.pid
+    kept = [asyncio.ensure_future(handle.execute(f"{n}", timeout=60)) for n in range(40)]
+    given_up = [asyncio.ensure_future(handle.execute("late", timeout=60)) for _ in range(5)]
+    await begun(project, kept[0])
+    for call in given_up:
+        call.cancel()
+    assert await asyncio.gather(*kept) == [f"{n}" for n in range(40)]
+    assert await handle.execute("after", timeout=60) == "after"
+    assert handle.pid == pid
+
+
+async def test_one_that_will_not_stop_is_ended_though_others_are_answered(project):
+    handle = await project.load("""
+        import asyncio
+        async def execute(text: str) -> str:
+            if text != "deaf":
+                return text
+            print("begun", flush=True)
+            while True:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.sleep(0.01)
+        import contextlib
+        """)
+    pid = handle.pid
+    task = asyncio.ensure_future(handle.execute("deaf", timeout=100))
+    await begun(project, task)
+    task.cancel()
+    async with asyncio.timeout(50):
+        while handle.pid == pid:
+            with contextlib.suppress(WorkerCrashed):
+                assert await handle.execute("x", timeout=60) == "x"

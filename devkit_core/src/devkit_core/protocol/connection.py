@@ -23,6 +23,7 @@ from devkit_core.protocol.frames import (
     chunks,
     encode,
     metadata,
+    told_chunks,
 )
 from devkit_core.protocol.handshake import STREAM_WINDOW
 from devkit_core.protocol.host_calls import HostRequests
@@ -121,8 +122,10 @@ class Connection:
         self.sent[number] = call
         self._wire += call.size + HEAD_SIZE
         flags = _TEXT if call.text else 0
-        if call.told:
-            self._send_told(call, flags)
+        if call.told:  # with its time and trace
+            about = metadata(call.deadline - monotonic(), call.trace)
+            for frame in told_chunks(about, flags, call.function, number, call.data):
+                self.write(frame)
             return
         if call.size >= LEAST and (ring := self._outgoing) is not None:
             place = ring.put(call.data) if call.source is None else ring.put_text(call.source)
@@ -132,17 +135,6 @@ class Connection:
         data = call.data
         for frame in chunks(Kind.CALL, flags, call.function, number, data):
             self.write(frame)
-
-    def _send_told(self, call: Waiting, flags: int) -> None:
-        """Send a call with its time and trace; a large input goes as chunks."""
-        about = metadata(call.deadline - monotonic(), call.trace)
-        data = memoryview(call.data)
-        first = data[: FRAME_PAYLOAD - len(about)]
-        end = _END if len(first) == len(data) else 0
-        self.write(encode(Kind.CALL, flags | _META | end, call.function, call.id, about + bytes(first)))
-        for at in range(len(first), len(data), FRAME_PAYLOAD):
-            end = _END if at + FRAME_PAYLOAD >= len(data) else 0
-            self.write(encode(Kind.CHUNK, flags | end, call.function, call.id, data[at : at + FRAME_PAYLOAD]))
 
     def _sent_on(self) -> None:
         while (
@@ -171,6 +163,11 @@ class Connection:
         self.write(encode(Kind.CREDIT, call=number, payload=size.to_bytes(4, "big")))
 
     # -- receiving
+
+    @property
+    def answered(self) -> int:
+        """How many calls were answered; it is counted from what calls count anyhow, to one turn of ids."""
+        return self._next - len(self.sent)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Return where the next bytes go; never empty."""

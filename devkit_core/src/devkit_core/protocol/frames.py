@@ -98,3 +98,13 @@ def chunks(
     for at in range(size, len(payload), size):
         last = Flag.END if at + size >= len(payload) else 0
         yield encode(Kind.CHUNK, flags | last, function, call, view[at : at + size])
+
+
+def told_chunks(about: bytes, flags: int, function: int, call: int, payload: bytes) -> Iterator[bytes]:
+    """Return the frames of one CALL with metadata, which its first frame alone has."""
+    view, room = memoryview(payload), FRAME_PAYLOAD - len(about)
+    last = Flag.END if len(view) <= room else 0
+    yield encode(Kind.CALL, flags | Flag.META | last, function, call, about + bytes(view[:room]))
+    for at in range(room, len(view), FRAME_PAYLOAD):
+        last = Flag.END if at + FRAME_PAYLOAD >= len(view) else 0
+        yield encode(Kind.CHUNK, flags | last, function, call, view[at : at + FRAME_PAYLOAD])

@@ -2,41 +2,61 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from devkit_core.protocol.connection import Connection
 
 __all__ = ["GRACE", "Grace"]
 
 #: seconds a worker has to react to a cancelled call before it is ended
 GRACE = 0.5
+#: seconds after which a worker that takes many calls at once is ended, though it answers others
+_BUSY = 10 * GRACE
+
+
+class _Channel(Protocol):
+    connection: Connection
+
+    @property
+    def unsent(self) -> int: ...
 
 
 class Grace:
-    """Watches the cancelled calls of one connection whose answers are still due."""
+    """Watches the cancelled calls of one channel whose answers are still due."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, channel: _Channel) -> None:
+        self._channel = channel
+        self._connection = channel.connection
         self._head = (0, 0.0)  # the oldest unanswered call, and since when it is that
+        self._answered = self._unsent = 0
+        self._moved = 0.0  # when the worker answered or read something last
         self._turn = 0
 
     def is_over(self, now: float) -> bool:
         """Say whether a cancelled call did not stop in time; called from the sweep of deadlines.
 
         A worker that takes one call at a time gets to a cancelled one only when its turn comes, so its grace
-        begins then.
+        begins then. One that takes many may read the cancel, and run the cancelled call, behind any number
+        of others: while it answers, or reads what waits for it, its grace begins anew, up to a bound.
         """
         connection = self._connection
         if not connection.abandoned:
             return False
-        serial = connection.concurrency == 1
+        if connection.concurrency > 1:
+            return self._is_stuck(now)
         head = next(iter(connection.sent), 0)
         if head != self._head[0]:
             self._head = (head, now)
-        for number, since in connection.abandoned.items():
-            if serial and number != head:
-                continue
-            if now - max(since, self._head[1] if serial else 0.0) > GRACE:
-                return True
-        return False
+        since = connection.abandoned.get(head)
+        return since is not None and now - max(since, self._head[1]) > GRACE
+
+    def _is_stuck(self, now: float) -> bool:
+        answered, unsent = self._connection.answered, self._channel.unsent
+        if answered != self._answered or unsent < self._unsent:
+            self._moved = now
+        self._answered, self._unsent = answered, unsent
+        since = next(iter(self._connection.abandoned.values()))  # the one that was cancelled first
+        return now - since > _BUSY or now - max(since, self._moved) > GRACE
 
     def next(self) -> int:
         """Return the id of a cancelled call that may be running, of several each in its turn, or 0."""

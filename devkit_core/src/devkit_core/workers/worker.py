@@ -94,7 +94,7 @@ class Worker:
         self.inputs: Mapping[int, int] = {}
         self._over: DevKitError | None = None  # the limit that it was ended for
         self._closing = False
-        self._grace = Grace(self._channel.connection)
+        self._grace = Grace(self._channel)
         self._tell = False  # whether the end is told to `ended`: only after a start that succeeded
         self._gone: asyncio.Future[DevKitError | None] = self._loop.create_future()
         self._finishing: asyncio.Task[None] | None = None
