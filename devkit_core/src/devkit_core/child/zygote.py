@@ -38,6 +38,8 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 _SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36
 #: descriptors a worker starts with: 0 nothing, 1 and 2 its output, 3 the channel, 4 the broker
 _CHANNEL, _BROKER = 3, 4
+#: time without a request before the next worker is forked ahead, not to hold up the last
+_REST, _EVER = struct.pack("ll", 0, 20_000), struct.pack("ll", 0, 0)
 _REQUEST = 256 * 1024
 #: this folder's modules by name, imported before the first fork
 PARTS: dict[str, ModuleType] = {}
@@ -148,6 +150,10 @@ class Zygote:
         while True:
             try:
                 data, descriptors = receive(self.control)
+            except BlockingIOError:
+                self.control.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVTIMEO, _EVER)
+                self.fork_ahead()
+                continue
             except ConnectionResetError:
                 break
             if not data:
@@ -160,7 +166,7 @@ class Zygote:
                     os.close(fd)
             self.asked += 1
             if self.asked > 1:
-                self.fork_ahead()
+                self.control.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVTIMEO, _REST)
         self.hang_up()
 
     def hang_up(self, *_: object) -> None:
