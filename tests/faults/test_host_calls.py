@@ -129,3 +129,21 @@ async def test_a_worker_that_reads_no_answers_is_held_to_a_bound(manager, tmp_pa
             await asyncio.sleep(0.01)
             assert line.unsent <= 3 << 20
     waiting.cancel()
+
+
+async def test_a_value_of_too_many_parts_never_reaches_a_function(project):
+    """Parsed, it takes thirty times its length, and the event loop meanwhile."""
+    called = []
+    project.manager.expose("echo", called.append)
+    handle = await project.load("""
+        import devkit_plugin
+        def execute(text):
+            try:
+                devkit_plugin.host("echo", [[]] * 600_000)
+            except Exception as error:
+                return f"{error.code}: {error}"
+        """)
+    said = await handle.execute("", timeout=60)
+    assert said.startswith("payload-too-large: ")
+    assert "1,200,000 JSON values; the limit is 1,000,000" in said
+    assert called == []

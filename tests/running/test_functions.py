@@ -99,6 +99,29 @@ async def test_a_value_that_is_too_large(handle):
         await handle.invoke("echo", "x" * (1 << 20))
 
 
+@pytest.mark.parametrize("function", ["add", "echo"])
+async def test_an_answer_of_too_many_values(pocket, handle, function):
+    pocket.last.answers[pocket.last.functions[function]] = b"[" + b"[]," * 600_000 + b"[]]"
+    with pytest.raises(PayloadTooLarge, match=r"has 1,200,002 JSON values; the limit is 1,000,000"):
+        await handle.invoke(function, {"of": [1]})
+
+
+@pytest.mark.parametrize("text", [",[{:" * 600_000, '\\"[,' * 600_000, "\\" * 600_001 + '"'])
+async def test_marks_within_text_are_no_values(text):
+    assert decode("one", "f", encode("one", "f", [text, [text]])) == [text, [text]]
+
+
+async def test_odd_text_of_many_marks_is_refused_soon():
+    for odd in (
+        b'"' + b'\\"' * 1_000_000,
+        b'",' * 1_000_000,
+        b"\\" * 999_999 + b"," * 1_000_001,
+        b'"' + b"," * 2_000_000,
+    ):
+        with pytest.raises((PayloadTooLarge, SchemaMismatch)):
+            decode("one", "f", odd)
+
+
 async def test_execute_is_for_text(handle):
     for value in (None, {"a": 1}):
         with pytest.raises(UsageError):

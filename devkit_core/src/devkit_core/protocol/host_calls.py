@@ -21,6 +21,7 @@ __all__ = [
     "CALLS",
     "FEATURES",
     "LEVELS",
+    "TOLD",
     "Abandoned",
     "CreditGiven",
     "HostCall",
@@ -46,7 +47,8 @@ FEATURES: Mapping[str, frozenset[int]] = {
 CALLS = 64
 LEVELS = ("debug", "info", "warning", "error")
 
-_TOLD = 64 * 1024  # bytes of one log line, event or note of progress
+#: bytes of one log line, event or note of progress
+TOLD = 64 * 1024
 _BURST = 1 << 20  # bytes of them that may come at once
 _RATE = 256 * 1024  # bytes a second after that
 _DEEPEST = 32  # objects and lists within one another; whoever shows or keeps them needs no bound of its own
@@ -213,8 +215,8 @@ class HostRequests:
     # -- what needs no answer
 
     def _told(self, kind: int, payload: bytes) -> None:
-        if len(payload) > _TOLD:
-            raise FrameError(f"a frame of kind {kind} with over {_TOLD:,} bytes")
+        if len(payload) > TOLD:
+            raise FrameError(f"a frame of kind {kind} with over {TOLD:,} bytes")
         now = self._clock()
         self._allowance = min(_BURST, self._allowance + (now - self._since) * _RATE)
         self._since = now

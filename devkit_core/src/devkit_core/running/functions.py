@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 import msgspec
 
 from devkit_core.errors import FunctionMissing, SchemaMismatch
+from devkit_core.protocol.json_values import check_values
 
 if TYPE_CHECKING:
     from devkit_core.model.json_schema import Schema
@@ -125,11 +126,15 @@ def encode(plugin: str, function: str, value: Any) -> bytes:
 
 
 def decode(plugin: str, function: str, data: bytes) -> Any:
-    """Return the value that a function's JSON text holds; raises SchemaMismatch, `output-invalid`."""
+    """Return the value that a function's JSON text holds; raises SchemaMismatch, `output-invalid`.
+
+    Raises PayloadTooLarge for one with too many values, as the checks do.
+    """
     return _decoded(plugin, function, "output", data)
 
 
 def _decoded(plugin: str, function: str, side: Side, data: bytes) -> Any:
+    check_values(data, f"the {side} of `{function}` of `{plugin}`")
     try:
         return msgspec.json.decode(data)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:

@@ -16,6 +16,7 @@ __all__ = ["FUNCTION", "check", "check_all", "demand"]
 #: the function of the manifest's that says how a plugin does
 FUNCTION = "health"
 _PING_SECONDS = 5.0
+_LONGEST = 64 * 1024  # bytes of an answer
 _WORSE = (PluginHealth.HEALTHY, PluginHealth.UNKNOWN, PluginHealth.DEGRADED, PluginHealth.UNHEALTHY)
 
 
@@ -58,6 +59,8 @@ async def demand(plugin: str, instance: Instance, seconds: float) -> tuple[Plugi
 
 
 def _read(data: bytes) -> tuple[PluginHealth, str | None]:
+    if len(data) > _LONGEST:
+        return PluginHealth.UNHEALTHY, f"`{FUNCTION}` answered {len(data):,} bytes; at most {_LONGEST:,}"
     try:
         answer = json.loads(data) if data else None
     except (ValueError, RecursionError):

@@ -17,6 +17,7 @@ from devkit_core.events.bus import Bus, EventKind
 from devkit_core.events.logs import Logs
 from devkit_core.model.permissions import Permission, parse_permission
 from devkit_core.protocol.host_calls import HostCall, read_json
+from devkit_core.protocol.json_values import check_values
 from devkit_core.protocol.messages import Result
 from devkit_core.running.links import Links
 from devkit_core.running.plugin_store import VALUE_LIMIT, PluginStore, store_file
@@ -234,6 +235,7 @@ def _denied(plugin: str, needed: Permission, what: str) -> PermissionDenied:
 
 def _value(data: bytes) -> Any:
     try:
+        check_values(data, "what the host is given")
         return read_json(data)
     except (ValueError, RecursionError) as error:
         raise ExecutionError(f"the value is no JSON: {error}", code="host-call-invalid") from None

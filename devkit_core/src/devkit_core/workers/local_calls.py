@@ -14,7 +14,7 @@ from typing import Any
 
 from devkit_core.errors import DevKitError, ExecutionError, PayloadTooLarge
 from devkit_core.protocol.frames import FrameError, Kind
-from devkit_core.protocol.host_calls import FEATURES, HostCall, HostRequests, Said
+from devkit_core.protocol.host_calls import FEATURES, TOLD, HostCall, HostRequests, Said
 from devkit_core.protocol.messages import Result
 from devkit_core.workers.host_calls import Pace, Services, tell
 from devkit_core.workers.pending import PendingCall
@@ -54,6 +54,8 @@ class LocalCalls:
 
     def event(self, name: str, data: bytes) -> None:
         """Tell of something that happened; `data` is a JSON object, or nothing."""
+        if len(data) > TOLD:
+            raise self._invalid(f"the event has {len(data):,} bytes; at most {TOLD:,}")
         try:
             body = json.loads(data) if data else {}
         except (ValueError, RecursionError) as error:
