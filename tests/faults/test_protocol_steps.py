@@ -135,6 +135,21 @@ async def while_it_starts(stage: Stage, plugin: str, step: str, act: str) -> Non
     assert await handle.execute("mended") == "mended"
 
 
+async def right_after_it_started(stage: Stage, plugin: str, step: str, act: str) -> None:
+    """It is found out before the load returns, or by the first calls."""
+    with contextlib.suppress(LoadError):
+        await stage.load(plugin)
+    stage.cast(plugin, "", "")
+    handle = await stage.load(plugin)
+    while True:
+        try:
+            assert await handle.execute("on", timeout=1) == "on"
+            break
+        except DevKitError as error:
+            if error.code not in CALL_ERRORS:
+                raise
+
+
 async def while_a_reload_starts_it(stage: Stage, plugin: str, step: str, act: str) -> None:
     """The old instance serves on, and no call is lost."""
     stage.cast(plugin, "", "")
@@ -236,6 +251,7 @@ async def when_it_is_shut_down(stage: Stage, plugin: str, step: str, act: str) -
 
 PLAYS: dict[Callable[..., Awaitable[None]], tuple[str, ...]] = {
     while_it_starts: START,
+    right_after_it_started: ("initialized",),
     while_a_reload_starts_it: ("before hello", "mid hello", "initialize", "ping", "mid pong"),
     during_a_call: CALL,
     during_a_stream: ("item 1", "item 2", "no credit", "credit"),

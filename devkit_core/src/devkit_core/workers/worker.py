@@ -377,7 +377,8 @@ class Worker:
         grown = self._usage.grown(process.peak_mb) if process is not None else 0
         why = None if self._closing else self._over or death(self.plugin, broken, status, grown, self._limits)
         if self._page is not None:
-            self._channel.connection.share(None)
+            with self._channel.guard:  # a thread may be reading from it
+                self._channel.connection.share(None)
             self._page.close()
             self._page = None
         unstarted = settle(self.plugin, why, started, waiting, self.idempotent)

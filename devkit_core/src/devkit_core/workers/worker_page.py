@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import mmap
 import os
@@ -62,4 +63,5 @@ class WorkerPage:
 
     def close(self) -> None:
         """Unmap it, once nobody refers to it."""
-        self.memory.close()
+        with contextlib.suppress(BufferError):  # somebody does, and it goes with the last of them
+            self.memory.close()
