@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import math
-from collections import deque
 from collections.abc import Callable, Generator, Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from devkit_core.errors import (
 from devkit_core.events.stats import TOGETHER
 from devkit_core.model.limits import how_to_raise
 from devkit_core.protocol.messages import Failure, Result
+from devkit_core.workers.unread import Unread
 
 if TYPE_CHECKING:
     from devkit_core.events.stats import Tally
@@ -292,7 +292,7 @@ class StreamingCall(PendingCall):
         tally: Tally | None = None,
     ) -> None:
         super().__init__(plugin, function, data, text, seconds, loop, tally)
-        self._items: deque[Result] = deque()
+        self._items = Unread()
         self._wake: asyncio.Event = asyncio.Event()
         self._credit: Callable[[int, int], None] | None = None
         self.notify = self._wake.set
@@ -307,7 +307,7 @@ class StreamingCall(PendingCall):
         """Take one item."""
         if not data and len(self._items) >= _UNREAD:
             return  # credit is counted in bytes, so it doesn't bound items without any
-        self._items.append(Result(data, text))
+        self._items.add(data, text)
         if self.tally is not None:
             self.tally.streamed(size_out=len(data))
         self._wake.set()
@@ -316,7 +316,7 @@ class StreamingCall(PendingCall):
         """Return the next item, or None at the end; raises what ended the call."""
         while True:
             if self._items:
-                item = self._items.popleft()
+                item = self._items.take()
                 if self._credit is not None and not self.done():
                     self._credit(self.id, len(item.data))
                 return item
