@@ -215,6 +215,25 @@ def test_a_pong_is_the_workers_own():
     assert len(host.broken) == 1
 
 
+def test_a_pong_that_nobody_asked_for_ends_its_worker():
+    for asked in (0, 1, 3):
+        host = Host()
+        for _ in range(asked):
+            host.connection.ask(encode(Kind.PING))
+        host.receive(encode(Kind.HELLO) + encode(Kind.PONG) * asked)
+        assert host.broken == []
+        host.receive(encode(Kind.PONG) * 2)
+        assert host.broken == ["a frame of kind 9 that nobody asked for"]
+
+
+def test_a_flood_of_unknown_frames_ends_its_worker():
+    host = Host()
+    host.receive(encode(OPTIONAL_KIND, payload=bytes(1000)) * 100)
+    assert host.broken == []
+    host.receive(encode(OPTIONAL_KIND) * 200_000)
+    assert host.broken == ["too many frames of kind 128, which this host doesn't know"]
+
+
 def test_a_worker_that_is_being_ended_is_sent_nothing_more():
     host = Host()
     calls = [Call() for _ in range(3)]

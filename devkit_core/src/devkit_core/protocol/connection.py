@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from time import monotonic
 
 from devkit_core.protocol.coming import Coming
+from devkit_core.protocol.control import Control
 from devkit_core.protocol.frames import (
     FRAME_PAYLOAD,
     HEAD,
     HEAD_SIZE,
-    OPTIONAL_KIND,
     Flag,
     FrameError,
     Kind,
@@ -61,7 +61,7 @@ class Connection:
     ) -> None:
         self.write = write
         self.violation = violation
-        self.control = control
+        self.control = Control(control)
         self.limit = limit
         self.concurrency = 1
         self.sent: dict[int, Waiting] = {}  # in the order they were sent
@@ -161,6 +161,11 @@ class Connection:
         if (coming := self._coming.get(number)) is not None:
             coming.ahead -= size
         self.write(encode(Kind.CREDIT, call=number, payload=size.to_bytes(4, "big")))
+
+    def ask(self, frame: bytes) -> None:
+        """Send a control frame."""
+        self.control.sent(frame)
+        self.write(frame)
 
     # -- receiving
 
@@ -274,11 +279,8 @@ class Connection:
             self._final = bool(flags & _END)
         elif self.requests is not None and kind in self.requests.kinds:
             self.requests.frame(kind, flags, number, payload)
-        elif kind < OPTIONAL_KIND:
-            if number:
-                self._break(f"a frame of kind {kind} for call {number}")
-            else:
-                self.control(kind, payload)
+        else:
+            self.control.take(kind, payload, number)
         if self.queued:
             self._sent_on()
 
@@ -286,7 +288,7 @@ class Connection:
         call = self.sent.get(number)
         if call is None:
             if number == 0 and not chunk:
-                self.control(_RESULT, payload)
+                self.control.take(_RESULT, payload)
                 return
             if number in self._taken and not chunk:
                 self._taken.discard(number)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
+from devkit_core.protocol.allowance import Allowance
 from devkit_core.protocol.frames import FRAME_PAYLOAD, Flag, FrameError, Kind, encode
 
 __all__ = [
@@ -49,12 +50,9 @@ LEVELS = ("debug", "info", "warning", "error")
 
 #: bytes of one log line, event or note of progress
 TOLD = 64 * 1024
-_BURST = 1 << 20  # bytes of them that may come at once
-_RATE = 256 * 1024  # bytes a second after that
 _DEEPEST = 32  # objects and lists within one another; whoever shows or keeps them needs no bound of its own
 _MOST = 1000  # values in one message: hosts keep hundreds, and `[[],[],…` takes thirty times its length
 _CREDITED = 4096  # calls
-_LEAST = 256  # bytes that each of them counts for
 _HUGE = 1e300
 _NAME = re.compile(r"[a-z][a-z0-9._-]{0,63}")
 
@@ -148,14 +146,12 @@ class HostRequests:
         self.kinds: frozenset[int] = frozenset().union(*(FEATURES[f] for f in features & FEATURES.keys()))
         self._limit = limit
         self._take = take
-        self._clock = clock
         self._sizes: dict[int, int] = {}  # of the unanswered calls, by id
         self._size = 0
         self._coming: dict[int, _Coming] = {}
         self._abandoned: set[int] = set()
         self._credits: dict[int, int] = {}
-        self._allowance = float(_BURST)
-        self._since = clock()
+        self._allowance = Allowance(clock)
         self._left_out = 0
 
     def frame(self, kind: int, flags: int, number: int, payload: bytes) -> None:
@@ -217,14 +213,9 @@ class HostRequests:
     def _told(self, kind: int, payload: bytes) -> None:
         if len(payload) > TOLD:
             raise FrameError(f"a frame of kind {kind} with over {TOLD:,} bytes")
-        now = self._clock()
-        self._allowance = min(_BURST, self._allowance + (now - self._since) * _RATE)
-        self._since = now
-        size = max(len(payload), _LEAST)
-        if size > self._allowance:
+        if not self._allowance.take(len(payload)):
             self._left_out += 1
             return
-        self._allowance -= size
         body = _object(payload)
         if not _is_shallow(body, _DEEPEST) or _values(body) > _MOST:
             self._left_out += 1

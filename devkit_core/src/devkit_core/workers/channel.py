@@ -140,7 +140,7 @@ class Channel(asyncio.BufferedProtocol):
 
     def send(self, frame: bytes) -> None:
         """Write a control frame."""
-        self.connection.write(frame)
+        self.connection.ask(frame)
 
     def soon(self, function: Callable[..., object], *arguments: object) -> None:
         """Call something in the loop's thread, behind the answers that came before."""

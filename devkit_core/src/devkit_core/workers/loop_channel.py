@@ -119,7 +119,7 @@ class LoopChannel:
         """Write a control frame."""
         with self.guard:
             self._due = True
-            self._out.write(frame)
+            self.connection.ask(frame)
         self._attend()
 
     def soon(self, function: Callable[..., object], *arguments: object) -> None:
