@@ -1,13 +1,17 @@
-"""The processes below this one, and what they hold."""
+"""This process and those below it, and what they hold."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import gc
 import os
 import signal
 from pathlib import Path
 
-__all__ = ["descendants", "descriptors", "resident", "send", "zygotes"]
+from devkit_core.workers.pending import PendingCall
+
+__all__ = ["descendants", "descriptors", "pending", "resident", "send", "zygotes"]
 
 
 def descendants(pid: int) -> list[int]:
@@ -38,6 +42,16 @@ def resident(pid: int) -> float:
     """Return how much memory a process has, in MiB."""
     words = _read(pid, "statm").split()
     return int(words[1]) * os.sysconf("SC_PAGE_SIZE") / (1 << 20) if words else 0.0
+
+
+def pending() -> int:
+    """Return how many futures and calls wait that nobody will end."""
+    gc.collect()
+    found = 0
+    for each in gc.get_objects():
+        if isinstance(each, (asyncio.Future, PendingCall)) and not isinstance(each, asyncio.Task):
+            found += not each.done()
+    return found
 
 
 def send(pid: int | None, number: int) -> bool:

@@ -11,8 +11,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from processes import descendants, descriptors, resident, zygotes
-from storm import Storm, pending
+from processes import descendants, descriptors, pending, resident, zygotes
+from storm import Storm
 from weather import Faults
 
 from devkit_core import PluginManager, blocking
@@ -46,19 +46,11 @@ class Soak:
         until = time.monotonic() + self.seconds
         faults = Faults(0)
         faults.begin(storm, manager, threads)
-        streams = [asyncio.ensure_future(self._streams(storm, manager, until)) for _ in range(2)]
-        maps = asyncio.ensure_future(asyncio.to_thread(_maps, storm, threads, until))
         while (now := time.monotonic()) < until:
             await faults.one()
             storm.look_for_hung()
             self._sample()
             await asyncio.sleep(max(0.0, min(now + self.every, until) - time.monotonic()))
-        await asyncio.gather(*streams, maps)
-
-    async def _streams(self, storm: Storm, manager: PluginManager, until: float) -> None:
-        while time.monotonic() < until:
-            await storm.stream(manager)
-            await asyncio.sleep(0.05)
 
     def _sample(self) -> None:
         gc.collect()
@@ -87,9 +79,3 @@ class Soak:
             grown = len(values) >= _ENOUGH and last - first > max(most, first * part)
             found[name] = {"first": first, "middle": middle, "last": last, "most": max(kept), "grown": grown}
         return found
-
-
-def _maps(storm: Storm, threads: blocking.PluginManager, until: float) -> None:
-    while time.monotonic() < until:
-        storm.map(threads)
-        time.sleep(0.05)

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from processes import descendants, descriptors
+from processes import descendants, descriptors, pending
 
 from devkit_core import PluginManager, PluginSystemConfig, blocking
 from devkit_core.config.places import Places
@@ -190,7 +190,12 @@ class Storm:
         finally:
             self._end(number, text, answer, error)
 
-    async def stream(self, manager: PluginManager) -> None:
+    async def _streamer(self, manager: PluginManager) -> None:
+        while not self._ended.is_set():
+            await self._stream(manager)
+            await asyncio.sleep(0.05)
+
+    async def _stream(self, manager: PluginManager) -> None:
         """Read an answer item by item, where the plugin is there."""
         plugin = self.random.choice(list(self.plugins))
         if (handle := manager.get_plugin(plugin)) is None:
@@ -204,7 +209,12 @@ class Storm:
             items, number, f"{number} items {'x' * self.random.choice([10, 3_000, 2_000_000])}", 15.0
         )
 
-    def map(self, manager: blocking.PluginManager) -> None:
+    def _mapper(self, manager: blocking.PluginManager) -> None:
+        while not self._ended.is_set():
+            self._map(manager)
+            time.sleep(0.05)
+
+    def _map(self, manager: blocking.PluginManager) -> None:
         """Make many calls by one map."""
         with self._lock:
             plugin = self.random.choice(list(self.plugins))
@@ -259,8 +269,10 @@ class Storm:
             in_threads = await asyncio.to_thread(blocking.PluginManager, self._config, places=others)
             await manager.scan_and_load_plugins()
             await asyncio.to_thread(in_threads.scan_and_load_plugins)
-            tasks = [asyncio.ensure_future(self._caller(manager)) for _ in range(self._tasks)]
-            threads = [threading.Thread(target=self._thread, args=[in_threads]) for _ in range(self._threads)]
+            callers = [self._caller] * self._tasks + [self._streamer]
+            tasks = [asyncio.ensure_future(caller(manager)) for caller in callers]
+            targets = [self._thread] * self._threads + [self._mapper]
+            threads = [threading.Thread(target=target, args=[in_threads]) for target in targets]
             for thread in threads:
                 thread.start()
             try:
@@ -334,17 +346,3 @@ class Storm:
             begun.pop("0", None)
             if twice := sum(count - 1 for count in begun.values()):
                 self.outcome.begun_twice[notes.name] += twice
-
-
-def pending() -> int:
-    """Return how many futures and calls wait that nobody will end."""
-    import gc
-
-    from devkit_core.workers.pending import PendingCall
-
-    gc.collect()
-    found = 0
-    for each in gc.get_objects():
-        if isinstance(each, (asyncio.Future, PendingCall)) and not isinstance(each, asyncio.Task):
-            found += not each.done()
-    return found
