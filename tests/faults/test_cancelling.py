@@ -246,3 +246,20 @@ async def test_one_that_will_not_stop_is_ended_though_others_are_answered(projec
         while handle.pid == pid:
             with contextlib.suppress(WorkerCrashed):
                 assert await handle.execute("x", timeout=60) == "x"
+
+
+async def test_calls_cancelled_before_they_begin_are_answered_too(project):
+    handle = await project.load("""
+        async def execute(text: str) -> str:
+            return text
+        """)
+    pid = handle.pid
+    for _ in range(20):
+        calls = [asyncio.ensure_future(handle.execute("x", timeout=60)) for _ in range(100)]
+        await asyncio.sleep(0)  # they are sent, and their cancels in the same write
+        for call in calls:
+            call.cancel()
+        await asyncio.wait(calls)
+    await asyncio.sleep(1)  # else the worker is ended meanwhile
+    assert await handle.execute("y", timeout=60) == "y"
+    assert handle.pid == pid

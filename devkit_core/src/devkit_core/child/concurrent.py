@@ -175,8 +175,10 @@ class _Host(asyncio.BufferedProtocol):
 
     def cancel(self, call: int) -> None:
         """Cancel a call, once, wherever it waits."""
-        if (task := self.tasks.get(call)) and not task.cancelling():
-            task.cancel()
+        if (task := self.tasks.get(call)) and not task.cancelling() and task.cancel():
+            work: Any = task.get_coro()
+            if not (work.cr_suspended or work.cr_running):  # it never begins, so it can't answer
+                self.answers.error(call, Broken("cancelled", "the call was cancelled"))
 
     def runs(self, call: int, frame: FrameType) -> bool:
         """Say whether the code that runs now, and keeps the loop from reading, is that call's."""

@@ -12,6 +12,7 @@ __all__ = ["GRACE", "Grace"]
 GRACE = 0.5
 #: seconds after which a worker that takes many calls at once is ended, though it answers others
 _BUSY = 10 * GRACE
+_LATE = 0.1  # seconds between two sweeps that count: a host that is busy has not read what was answered
 
 
 class _Channel(Protocol):
@@ -27,9 +28,10 @@ class Grace:
     def __init__(self, channel: _Channel) -> None:
         self._channel = channel
         self._connection = channel.connection
-        self._head = (0, 0.0)  # the oldest unanswered call, and since when it is that
+        self._head = (0, 0.0)  # the call that is judged: the oldest of all, or of many the cancelled
+        self._clock = self._swept = 0.0  # of sweeps: it stands still while the host does something else
         self._answered = self._unsent = 0
-        self._moved = 0.0  # when the worker answered or read something last
+        self._moved = 0.0  # by that clock, when the worker answered or read something last
         self._turn = 0
 
     def is_over(self, now: float) -> bool:
@@ -51,12 +53,17 @@ class Grace:
         return since is not None and now - max(since, self._head[1]) > GRACE
 
     def _is_stuck(self, now: float) -> bool:
+        self._clock += min(now - self._swept, _LATE)
+        self._swept, clock = now, self._clock
         answered, unsent = self._connection.answered, self._channel.unsent
         if answered != self._answered or unsent < self._unsent:
-            self._moved = now
+            self._moved = clock
         self._answered, self._unsent = answered, unsent
-        since = next(iter(self._connection.abandoned.values()))  # the one that was cancelled first
-        return now - since > _BUSY or now - max(since, self._moved) > GRACE
+        first = next(iter(self._connection.abandoned))  # the one that was cancelled before the others
+        if first != self._head[0]:
+            self._head = (first, clock)
+        since = self._head[1]
+        return clock - since > _BUSY or clock - max(since, self._moved) > GRACE
 
     def next(self) -> int:
         """Return the id of a cancelled call that may be running, of several each in its turn, or 0."""
