@@ -98,14 +98,16 @@ def test_every_key() -> None:
         'min_devkit_version = "0.1.0"\nmax_devkit_version = "1.0.0-rc.1"\n'
         '[[dependencies]]\nid = "other"\noptional = true\nreason = "because"\n'
         '[runtime]\ntype = "Python"\nenv = {A = "1", b_2 = "x\\ny"}\n'
+        'activation = "on-demand"\nworkers = 2\nidempotent = true\n'
         "[runtime.limits]\nmax_memory_mb = 1\nmax_open_files = 16\nmax_cpu_seconds = 2\nmax_threads = 3\n"
-        "max_disk_usage_mb = 4\n"
+        "max_disk_usage_mb = 4\nmax_scratch_files = 5\nmax_output_kb = 6\nmax_log_lines = 7\nmax_payload_mb = 8\n"
         "[runtime.timeouts]\ninit_timeout_seconds = 1\nexecution_timeout_seconds = 0.5\n"
-        "shutdown_timeout_seconds = 3\n"
+        "shutdown_timeout_seconds = 3\nidle_timeout_seconds = 4\n"
+        "[runtime.restart]\nmax_restarts = 1\nwithin_seconds = 2\ncool_down_seconds = 3\n"
         "[runtime.security]\nenable_sandbox = true\n"
         '[python]\nrequires = ["Black [d]>=24", "rich"]\n'
         '[functions.execute]\n[functions.count_2]\ndescription = "Counts\\nwords"\n'
-        'input = {type = "object", properties = {a = {type = ["string", "null"]}}}\noutput = {}\n'
+        'input = {type = "object", properties = {a = {type = ["string", "null"]}}}\noutput = {}\nidempotent = false\n'
     )
     assert manifest.as_dict() == {
         "manifest_version": 1,
@@ -130,6 +132,9 @@ def test_every_key() -> None:
         "permissions": ("filesystem:read",),
         "runtime": {
             "type": "python",
+            "activation": "on-demand",
+            "workers": 2,
+            "idempotent": True,
             "env": {"A": "1", "b_2": "x\ny"},
             "limits": {
                 "max_memory_mb": 1,
@@ -137,21 +142,28 @@ def test_every_key() -> None:
                 "max_cpu_seconds": 2,
                 "max_threads": 3,
                 "max_disk_usage_mb": 4,
+                "max_scratch_files": 5,
+                "max_output_kb": 6,
+                "max_log_lines": 7,
+                "max_payload_mb": 8,
             },
             "timeouts": {
                 "init_timeout_seconds": 1.0,
                 "execution_timeout_seconds": 0.5,
                 "shutdown_timeout_seconds": 3.0,
+                "idle_timeout_seconds": 4.0,
             },
+            "restart": {"max_restarts": 1, "within_seconds": 2.0, "cool_down_seconds": 3.0},
             "security": {"enable_sandbox": True},
         },
         "python": {"requires": ("Black [d]>=24", "rich")},
         "functions": {
-            "execute": {"description": "", "input": None, "output": None},
+            "execute": {"description": "", "input": None, "output": None, "idempotent": None},
             "count_2": {
                 "description": "Counts\nwords",
                 "input": {"type": "object", "properties": {"a": {"type": ("string", "null")}}},
                 "output": {},
+                "idempotent": False,
             },
         },
         "config": {},

@@ -116,7 +116,9 @@ class Roster:
             except DevKitError as error:
                 failed[chosen.id] = error
 
+        before = set(self._registry.loaded())
         await together(plan.sequence, one)
+        self._registry.arrange(each.id for each in plan.sequence if each.id not in before)
         for chosen in plan.sequence:  # one that failed may have left its place to another
             error = failed.get(chosen.id)
             if error is not None and error.code == "too-many-plugins" and self._has_room(chosen.id):
