@@ -100,14 +100,16 @@ def test_every_key() -> None:
         '[runtime]\ntype = "Python"\nenv = {A = "1", b_2 = "x\\ny"}\n'
         'activation = "on-demand"\nworkers = 2\nidempotent = true\n'
         "[runtime.limits]\nmax_memory_mb = 1\nmax_open_files = 16\nmax_cpu_seconds = 2\nmax_threads = 3\n"
-        "max_disk_usage_mb = 4\nmax_scratch_files = 5\nmax_output_kb = 6\nmax_log_lines = 7\nmax_payload_mb = 8\n"
+        "max_disk_usage_mb = 4\nmax_scratch_files = 5\nmax_output_kb = 6\nmax_log_lines = 7\n"
+        "max_payload_mb = 8\n"
         "[runtime.timeouts]\ninit_timeout_seconds = 1\nexecution_timeout_seconds = 0.5\n"
         "shutdown_timeout_seconds = 3\nidle_timeout_seconds = 4\n"
         "[runtime.restart]\nmax_restarts = 1\nwithin_seconds = 2\ncool_down_seconds = 3\n"
         "[runtime.security]\nenable_sandbox = true\n"
         '[python]\nrequires = ["Black [d]>=24", "rich"]\n'
         '[functions.execute]\n[functions.count_2]\ndescription = "Counts\\nwords"\n'
-        'input = {type = "object", properties = {a = {type = ["string", "null"]}}}\noutput = {}\nidempotent = false\n'
+        'input = {type = "object", properties = {a = {type = ["string", "null"]}}}\noutput = {}\n'
+        "idempotent = false\n"
     )
     assert manifest.as_dict() == {
         "manifest_version": 1,

@@ -272,7 +272,9 @@ async def test_a_plugin_that_rests_is_started_for_it(tmp_path):
     folder = tmp_path / "plugins" / "subject"
     folder.mkdir(parents=True)
     (folder / "plugin.toml").write_text(MANIFEST + '[runtime]\nactivation = "on-demand"\n')
-    (folder / "plugin.py").write_text("from collections.abc import Iterator\n" + COUNT.format("Iterator[str]"))
+    (folder / "plugin.py").write_text(
+        "from collections.abc import Iterator\n" + COUNT.format("Iterator[str]")
+    )
     async with PluginManager(PluginSystemConfig(), places=places, control=False) as manager:
         await manager.scan_and_load_plugins()
         handle = manager.handle("subject")
