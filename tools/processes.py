@@ -45,12 +45,17 @@ def resident(pid: int) -> float:
 
 
 def pending() -> int:
-    """Return how many futures and calls wait that nobody will end."""
+    """Return how many futures are waited for that nobody will end, and calls.
+
+    A future that nobody waits for any more may live on in the traceback of an error that is kept.
+    """
     gc.collect()
     found = 0
     for each in gc.get_objects():
-        if isinstance(each, (asyncio.Future, PendingCall)) and not isinstance(each, asyncio.Task):
+        if isinstance(each, PendingCall):
             found += not each.done()
+        elif isinstance(each, asyncio.Future) and not isinstance(each, asyncio.Task):
+            found += not each.done() and bool(each._callbacks)  # type: ignore[attr-defined]
     return found
 
 
