@@ -75,7 +75,9 @@ class Disk:
             runtimes={},
             devkit="0.1.0",
         )
-        return Installer(places.data, State(places.data / "devkit.lock"), around)
+        made = Installer(places.data, State(places.data / "devkit.lock", lock_seconds=60), around)
+        made.installed._lock_seconds = 60  # several at once wait for each other, on a busy machine too
+        return made
 
     def install(self, *folders: Path) -> None:
         self.installer().install([str(each) for each in folders], yes, here=self.root)
