@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from devkit_core.errors import DevKitError, LoadError
 from devkit_core.protocol.messages import Failure, Result
 from devkit_core.workers.death import overdue
-from devkit_core.workers.pending import PendingCall, from_failure
+from devkit_core.workers.failures import from_failure
+from devkit_core.workers.pending import PendingCall
 
 if TYPE_CHECKING:
     from devkit_core.events.stats import Tally

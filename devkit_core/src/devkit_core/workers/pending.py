@@ -9,17 +9,9 @@ from collections.abc import Callable, Generator, Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from devkit_core.errors import (
-    DevKitError,
-    ExecutionError,
-    FunctionMissing,
-    PayloadTooLarge,
-    PluginRaised,
-    ResourceExhausted,
-)
 from devkit_core.events.stats import TOGETHER
-from devkit_core.model.limits import how_to_raise
 from devkit_core.protocol.messages import Failure, Result
+from devkit_core.workers.failures import from_failure
 from devkit_core.workers.unread import Unread
 
 if TYPE_CHECKING:
@@ -27,7 +19,7 @@ if TYPE_CHECKING:
     from devkit_core.workers.host_calls import Link
     from devkit_core.workers.wakeups import Wakeups
 
-__all__ = ["PendingCall", "PlainCall", "StreamingCall", "TextCall", "from_failure"]
+__all__ = ["PendingCall", "PlainCall", "StreamingCall", "TextCall"]
 
 
 _TEXT = Result(b"", True)  # stands for an answer that came decoded
@@ -39,8 +31,9 @@ class PendingCall:
 
     It outlives a worker: one that a dead worker had not started is submitted again. `abandon` is called
     where the caller stops waiting, and set by whoever carries the call. `notify` is called, once, at its
-    end, in the loop's thread. `tally` counts it then. It can be awaited like a future, by one task; it is
-    none itself, since making, awaiting and settling a subclass of `asyncio.Future` takes twice as long.
+    end, in the loop's thread. `tally` counts it then. One task may await it: it is what asyncio calls
+    future-like, and none itself, since making, awaiting and settling a subclass of `asyncio.Future` takes
+    twice as long.
     """
 
     # what most calls never change is the class's, as making one is part of every call's time
@@ -58,7 +51,9 @@ class PendingCall:
     answer: Result | None = None
     error: BaseException | None = None
     ended = False
-    future: asyncio.Future[None] | None = None  # only says that it has ended; made where somebody waits
+    resume: Callable[[PendingCall], object] | None = None  # goes on with the task that waits
+    context: contextvars.Context
+    _asyncio_future_blocking = False
 
     def __init__(
         self,
@@ -112,10 +107,7 @@ class PendingCall:
             (fresh := tally.fresh).append((monotonic() - self.began, self.size, len(result[0])))
             if len(fresh) > TOGETHER:
                 tally.sort()
-        if (future := self.future) is not None and not future.done():
-            future.set_result(None)
-        if self.notify is not None:
-            self.notify()
+        self._tell()
 
     def set_exception(self, exception: BaseException) -> None:
         """End with an error, unless it has ended."""
@@ -125,10 +117,7 @@ class PendingCall:
         self.ended = True
         if self.tally is not None:
             self.tally.failed(self.began, self.size, getattr(exception, "code", "bug"))
-        if (future := self.future) is not None and not future.done():
-            future.set_result(None)
-        if self.notify is not None:
-            self.notify()
+        self._tell()
 
     def cancel(self, msg: Any | None = None) -> bool:
         """Give up; the plugin is told. False where it has ended already."""
@@ -139,11 +128,19 @@ class PendingCall:
             self.abandon(self)
         if self.tally is not None:
             self.tally.failed(self.began, self.size, "cancelled")
-        if self.future is not None:
-            self.future.cancel(msg)
+        self._tell()
+        return True
+
+    def _tell(self) -> None:
+        if self.resume is not None:
+            self._go_on()
         if self.notify is not None:
             self.notify()
-        return True
+
+    def _go_on(self) -> None:
+        """Let the task that waits go on."""
+        assert self.resume is not None
+        self.loop.call_soon(self.resume, self, context=self.context)
 
     def fail(self, failure: Failure) -> None:
         """End with what the worker said."""
@@ -156,33 +153,32 @@ class PendingCall:
     def item(self, data: bytes, text: bool) -> None:
         """Take no single items: the answer is wanted whole."""
 
-    async def wait(self) -> Result:
-        """Wait for the end and return the answer, or raise what it ended with; cancelled, it gives up."""
-        if not self.ended:
-            self.future = self.loop.create_future()
-            try:
-                await self.future
-            except asyncio.CancelledError:
-                self.cancel()
-                raise
-        return self.result()
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """Return the loop that it belongs to, which a task asks."""
+        return self.loop
+
+    def add_done_callback(
+        self, callback: Callable[[PendingCall], object], *, context: contextvars.Context | None = None
+    ) -> None:
+        """Take what resumes the task that waits."""
+        self.resume = callback
+        self.context = context if context is not None else contextvars.copy_context()
 
     def __await__(self) -> Generator[Any, None, Result]:
-        return self.wait().__await__()
+        if not self.ended:
+            if self.resume is not None:
+                raise RuntimeError("a task waits for this call already")
+            self._asyncio_future_blocking = True
+            yield self
+        return self.result()
 
 
 class PlainCall(PendingCall):
-    """A call whose answer is wanted as the plugin gave it: text comes as `value`, and was never bytes.
-
-    One task may await it, as a future: it is what asyncio calls future-like.
-    """
+    """A call whose answer is wanted as the plugin gave it: text comes as `value`, and was never bytes."""
 
     plain = True
     tally: Tally
     value: str | None = None
-    resume: Callable[[PlainCall], object] | None = None  # goes on with the task that waits
-    context: contextvars.Context
-    _asyncio_future_blocking = False
 
     def __init__(
         self,
@@ -217,10 +213,8 @@ class PlainCall(PendingCall):
         if self.resume is not None:
             self.wakeups.add(self)
 
-    def notify(self) -> None:
-        """Let the task that waits go on."""
-        if self.resume is not None:
-            self.wakeups.add(self)
+    def _go_on(self) -> None:
+        self.wakeups.add(self)
 
     def result(self) -> str | bytes:  # type: ignore[override]  # as awaiting it gives
         """Return the answer as the plugin gave it, or raise what it ended with."""
@@ -230,20 +224,9 @@ class PlainCall(PendingCall):
         """Return the loop that it belongs to, which a task asks."""
         return self.wakeups.loop
 
-    def add_done_callback(
-        self, callback: Callable[[PlainCall], object], *, context: contextvars.Context | None = None
-    ) -> None:
-        """Take what resumes the task that waits."""
-        self.resume = callback
-        self.context = context if context is not None else contextvars.copy_context()
+    if TYPE_CHECKING:
 
-    def __await__(self) -> Generator[Any, None, str | bytes]:  # type: ignore[override]
-        if not self.ended:
-            if self.resume is not None:
-                raise RuntimeError("a task waits for this call already")
-            self._asyncio_future_blocking = True
-            yield self
-        return self.value if self.value is not None else self.result()
+        def __await__(self) -> Generator[Any, None, str | bytes]: ...  # type: ignore[override]
 
 
 class TextCall(PlainCall):
@@ -332,48 +315,3 @@ class StreamingCall(PendingCall):
             return False
         self.function = -1
         return True
-
-
-#: what a plugin met that is a limit: which, and how it is said
-_LIMITS = {
-    "memory-limit": ("memory_mb", "memory"),
-    "open-files-limit": ("open_files", "open files"),
-    "scratch-limit": ("scratch_mb", "its scratch folder"),
-    "thread-limit": ("threads", "threads, or of memory for their stacks"),
-}
-_CLASSES: dict[str, type[ExecutionError]] = {
-    "function-missing": FunctionMissing,
-    "input-not-text": ExecutionError,
-    "input-not-json": ExecutionError,
-    "input-has-nul": ExecutionError,
-    "result-null": ExecutionError,
-    "result-type": ExecutionError,
-    "result-not-text": ExecutionError,
-    "cancelled": ExecutionError,
-}
-
-
-def from_failure(failure: Failure, plugin: str) -> DevKitError:
-    """Return the error for what a worker said; a code that no worker may give is the plugin's own error."""
-    if (limit := _LIMITS.get(failure.code)) is not None:
-        name, what = limit
-        said = f"{failure.kind}: {failure.message}" if failure.kind else failure.message
-        return ResourceExhausted(
-            f"`{plugin}` reached its limit of {what}: {said}",
-            code=failure.code,
-            hint=how_to_raise(name, plugin),
-            plugin=plugin,
-            traceback=failure.traceback,
-        )
-    if failure.code == "payload-too-large":
-        return PayloadTooLarge(failure.message, hint=how_to_raise("payload_mb", plugin), plugin=plugin)
-    if (kind := _CLASSES.get(failure.code)) is not None:
-        return kind(failure.message, code=failure.code, hint=failure.hint, plugin=plugin)
-    message = f"{failure.kind}: {failure.message}" if failure.kind and failure.message else failure.message
-    return PluginRaised(
-        message or failure.kind or "the plugin raised",
-        kind=failure.kind,
-        traceback=failure.traceback,
-        hint=failure.hint,
-        plugin=plugin,
-    )
