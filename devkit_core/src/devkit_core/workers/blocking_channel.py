@@ -26,8 +26,6 @@ _UNREAD = 0xFF
 _DOZE = 0.1
 #: seconds that a leader looks for an answer before it sleeps, and the wait below which the next one does
 _SPIN, _NEAR = 40e-6, 100e-6
-#: answers that are slept for at most, after looking for one was in vain
-_MOST_VAIN = 1023
 
 
 class BlockingChannel(LoopChannel):
@@ -163,17 +161,14 @@ class BlockingChannel(LoopChannel):
                 count = self._receive(room, 0, MSG_DONTWAIT)
             except BlockingIOError:
                 continue
-            self._vain >>= 1
+            self._patience.found()
             return count
-        # in vain, as where other programs want the processors too: then it only takes time from the worker
         self._eager = False
-        self._vain = min(2 * self._vain + 1, _MOST_VAIN)
-        self._sleeps = self._vain
+        self._patience.in_vain()
         return self._receive(room)
 
     def _sleep(self, room: memoryview) -> int:
-        if self._sleeps or not self._looks:
-            self._sleeps = max(self._sleeps - 1, 0)
+        if not self._patience.may_look():
             return self._receive(room)
         began = perf_counter()
         count = self._receive(room)

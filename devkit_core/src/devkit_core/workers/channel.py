@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 from collections.abc import Callable, Mapping, Sized
 from socket import MSG_DONTWAIT
@@ -12,6 +11,7 @@ from time import monotonic, perf_counter
 from typing import cast
 
 from devkit_core.protocol.connection import Connection
+from devkit_core.workers.patience import Patience
 from devkit_core.workers.pending import PendingCall, StreamingCall
 
 __all__ = ["Channel"]
@@ -20,8 +20,6 @@ __all__ = ["Channel"]
 _SPIN = 40e-6
 #: calls that have to come alone before that is done, and those done so before the loop gets a turn
 _HABIT, _TURN = 4, 8
-#: calls that are not looked for, at most, after looking was in vain
-_MOST_VAIN = 1023
 
 
 class Channel(asyncio.BufferedProtocol):
@@ -53,8 +51,7 @@ class Channel(asyncio.BufferedProtocol):
         # what waits for its turn in asyncio's own loops; others don't show it
         self._ready: Sized = getattr(self._loop, "_ready", ())
         self._alone = self._turn = 0  # calls in a row that were alone, and that the loop got no turn after
-        self._looks = len(os.sched_getaffinity(0)) > 1  # with one processor, that keeps the worker from it
-        self._vain = self._sleeps = 0  # how often looking was in vain, and calls not to look for
+        self._patience = Patience()
         self._sent = self.connection.sent
         self._submit = self.connection.submit
         self._give_up = self._abandon  # bound once, not for every call
@@ -106,10 +103,8 @@ class Channel(asyncio.BufferedProtocol):
         self._watch()
         self._submit(call)
         self._alone += 1
-        if self._alone > _HABIT and self._looks:
-            if self._sleeps:
-                self._sleeps -= 1
-            elif self._turn < _TURN and not self._ready:
+        if self._alone > _HABIT and self._patience.may_look():
+            if self._turn < _TURN and not self._ready:
                 self._turn += 1
                 self._look()
             else:
@@ -133,10 +128,9 @@ class Channel(asyncio.BufferedProtocol):
                 return
             if count:  # else it has ended, which the loop will hear
                 self.buffer_updated(count)
-                self._vain >>= 1
+                self._patience.found()
             return
-        self._vain = min(2 * self._vain + 1, _MOST_VAIN)
-        self._sleeps = self._vain
+        self._patience.in_vain()
 
     def send(self, frame: bytes) -> None:
         """Write a control frame."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import select
 import socket
 import struct
@@ -19,6 +18,7 @@ from devkit_core.workers.blocking_call import BlockingCall, Waiter
 from devkit_core.workers.carried import Carried
 from devkit_core.workers.deadlines import TICK
 from devkit_core.workers.outbox import Outbox
+from devkit_core.workers.patience import Patience
 from devkit_core.workers.pending import PendingCall, StreamingCall
 
 __all__ = ["LoopChannel"]
@@ -61,8 +61,7 @@ class LoopChannel:
         self._eager = False  # whether the last answer came so soon that looking for the next is worth it
         #: gives answers that wait in the worker to be written
         self.unwritten: Callable[[], bytes] = bytes
-        self._looks = len(os.sched_getaffinity(0)) > 1  # with one processor, that keeps the worker from it
-        self._vain = self._sleeps = 0  # how often that was in vain, and the answers to sleep for therefore
+        self._patience = Patience()
         self._followers: dict[Waiter, None] = {}
         self._carried: dict[PendingCall, Carried] = {}
         self._due = False  # an answer to a control frame
