@@ -19,10 +19,11 @@ from devkit_core.cli.calling import as_data, prepare, tell_withheld
 from devkit_core.cli.exit_codes import Exit
 from devkit_core.cli.grammar import command, pass_session
 from devkit_core.cli.input_lines import InputLines
-from devkit_core.cli.limits import input_bytes, limit_option, limits_for
+from devkit_core.cli.limits import input_bytes, limits_for
 from devkit_core.cli.output import Output
 from devkit_core.cli.plugin_ids import complete_plugin
 from devkit_core.cli.results_file import ResultsFile
+from devkit_core.cli.run_options import run_options
 from devkit_core.cli.session import Session
 from devkit_core.errors import DevKitError, PayloadTooLarge, UsageError
 from devkit_core.manager import PluginManager
@@ -71,21 +72,7 @@ class _Count:
     metavar="N",
     help=f"Calls at once, at most ({IN_FLIGHT}).",
 )
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="S",
-    help="Seconds each call may take.",
-)
-@click.option(
-    "--set", "given", multiple=True, metavar="KEY=VALUE", help="A setting of the plugin's own, for this run."
-)
-@limit_option
-@click.option(
-    "--allow-unconfined",
-    is_flag=True,
-    help="Run even where this machine can't enforce what wasn't granted.",
-)
+@run_options
 @click.pass_context
 @pass_session
 def map_(

@@ -19,9 +19,10 @@ from devkit_core.cli.calling import as_data, prepare, progress_shown, tell_withh
 from devkit_core.cli.errors import render
 from devkit_core.cli.exit_codes import Exit
 from devkit_core.cli.grammar import command, pass_session
-from devkit_core.cli.limits import input_bytes, limit_option, limits_for
+from devkit_core.cli.limits import input_bytes, limits_for
 from devkit_core.cli.output import Output
 from devkit_core.cli.plugin_ids import complete_plugin
+from devkit_core.cli.run_options import run_options
 from devkit_core.cli.session import Session
 from devkit_core.errors import DevKitError, NotFound, PayloadTooLarge, Place, UsageError
 from devkit_core.manager import PluginManager
@@ -76,26 +77,12 @@ class _Call:
 @click.option("--fn", "function", metavar="NAME", help="Call this function of the manifest's, not execute.")
 @click.option("--json", "json_input", metavar="JSON", help="The input of --fn, checked to be JSON first.")
 @click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="S",
-    help="Seconds the call may take.",
-)
-@click.option(
     "--all-with",
     "wanted",
     metavar="CAPABILITY",
     help="Run every enabled plugin that has it; the first argument is then the input.",
 )
-@click.option(
-    "--set", "given", multiple=True, metavar="KEY=VALUE", help="A setting of the plugin's own, for this run."
-)
-@limit_option
-@click.option(
-    "--allow-unconfined",
-    is_flag=True,
-    help="Run even where this machine can't enforce what wasn't granted.",
-)
+@run_options
 @click.pass_context
 @pass_session
 def run(
