@@ -11,7 +11,7 @@ from devkit_core.events.bus import EventKind
 from devkit_core.protocol.frames import Flag, Kind
 from devkit_core.protocol.handshake import FEATURES, STREAM_WINDOW, VERSION, welcome
 from devkit_core.running import host_services
-from devkit_core.workers import pending, relay
+from devkit_core.workers import failures, relay
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -81,7 +81,7 @@ def test_every_code_of_a_worker_is_listed():
     listed = set(re.findall(r"`([a-z]+(?:-[a-z]+)*)`", section(PROTOCOL, "Errors"))) - {
         "code", "kind", "message", "traceback"
     }  # fmt: skip
-    assert listed == {"plugin-raised", "payload-too-large", *pending._LIMITS, *pending._CLASSES}
+    assert listed == {"plugin-raised", "payload-too-large", *failures._LIMITS, *failures._CLASSES}
 
 
 def test_every_kind_of_the_network_has_its_number():
