@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,15 +28,15 @@ def echo(text: str) -> str:
     return text
 
 
-class Peer(Seat):
+class Peer(Seat, ABC):
     """One of them; `burst` makes calls with 64 in flight."""
 
     version = platform.python_version()
     call: Callable[[str], object]
 
+    @abstractmethod
     def burst(self, text: str, calls: int) -> None:
         """Make calls, so many in flight."""
-        raise NotImplementedError
 
     def sequential(self, size: int, calls: int) -> Figures:
         return one_at_a_time(self.call, size, calls)
@@ -154,9 +155,9 @@ class Served(Peer):
                 return
             time.sleep(0.0005)
 
+    @abstractmethod
     def connect(self, path: str) -> None:
         """Connect to the server and set `call`."""
-        raise NotImplementedError
 
     async def stop(self) -> None:
         self._server.kill()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from _thread import get_ident
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
 from math import inf
@@ -33,7 +34,7 @@ class HostError(Exception):
         return f"{self.args[0]} [{self.code}]"
 
 
-class Host:
+class Host(ABC):
     """The plugin's side of what its host offers; each kind of worker has its own way to wait."""
 
     def __init__(self, program: Program) -> None:
@@ -126,25 +127,25 @@ class Host:
 
     # -- each kind of worker's own
 
+    @abstractmethod
     def running(self) -> int:
         """Return the id of the call that runs, 0 where none is known."""
-        raise NotImplementedError
 
+    @abstractmethod
     def write(self, data: bytes) -> None:
         """Send frames, from any thread."""
-        raise NotImplementedError
 
+    @abstractmethod
     def settle(self, number: int, answer: Any) -> None:
         """Wake whoever waits for this call."""
-        raise NotImplementedError
 
+    @abstractmethod
     def ask(self, head: dict[str, Any], data: bytes, text: bool) -> tuple[bytes, bool]:
         """Wait for the answer of a call, in a thread without an event loop."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def ask_async(self, head: dict[str, Any], data: bytes, text: bool) -> tuple[bytes, bool]:
         """Wait for the answer of a call, in an event loop."""
-        raise NotImplementedError
 
 
 class BlockingHost(Host):
