@@ -1,27 +1,13 @@
 """Short answers that a worker writes together: none waits for a slow call behind it, and none is lost."""
 
 import asyncio
-import textwrap
 import threading
-from pathlib import Path
 
 import pytest
 
 from devkit_core import blocking
-from devkit_core.config.places import Places
-from devkit_core.config.schema import PluginSystemConfig
 from devkit_core.errors import CallTimeout, WorkerCrashed
-from devkit_core.manager import PluginManager
 
-MANIFEST = """
-[metadata]
-id = "joined"
-name = "joined"
-version = "1.0.0"
-description = "made by a test"
-author = "a test"
-entry_point = "plugin.py"
-"""
 PLUGIN = """
 import os
 import time
@@ -46,22 +32,10 @@ def execute(text: str):
 SECONDS = 60
 
 
-def write(root: Path) -> tuple[PluginSystemConfig, Places]:
-    folder = root / "plugins" / "joined"
-    folder.mkdir(parents=True)
-    (folder / "plugin.toml").write_text(MANIFEST)
-    (folder / "plugin.py").write_text(textwrap.dedent(PLUGIN))
-    return PluginSystemConfig(plugin_dir=root / "plugins", max_restarts=1000), Places.under(
-        root / "home", project=root
-    )
-
-
 @pytest.fixture
-async def handle(tmp_path):
-    config, places = write(tmp_path)
-    async with PluginManager(config, places=places) as manager:
-        await manager.scan_and_load_plugins()
-        handle = manager.get_plugin("joined")
+async def handle(loaded):
+    async with await loaded(PLUGIN, max_restarts=1000) as manager:
+        handle = manager.get_plugin("plug")
         await handle.execute("warm")
         yield handle
 
@@ -76,7 +50,7 @@ async def test_answers_come_while_a_slow_call_behind_them_runs(handle, tmp_path)
     async with asyncio.timeout(SECONDS):
         assert await asyncio.gather(*tasks) == quick
         assert not slow.done()
-        (tmp_path / "plugins" / "joined" / "go").touch()
+        (tmp_path / "plugins" / "plug" / "go").touch()
         assert await slow == "wait"
         assert await asyncio.gather(*together(handle, *quick)) == quick
 
@@ -119,16 +93,16 @@ async def test_callers_that_give_up_before_their_answers_were_written(handle, tm
         task.cancel()
     async with asyncio.timeout(SECONDS):
         assert await asyncio.gather(*tasks[1::2]) == [str(number) for number in range(1, 20, 2)]
-        (tmp_path / "plugins" / "joined" / "go").touch()
+        (tmp_path / "plugins" / "plug" / "go").touch()
         assert await slow == "wait"
         assert await handle.execute("after") == "after"
 
 
-def test_threads_get_theirs_too(tmp_path):
-    config, places = write(tmp_path)
+def test_threads_get_theirs_too(written, tmp_path):
+    config, places = written(PLUGIN)
     with blocking.PluginManager(config, places=places) as manager:
         manager.scan_and_load_plugins()
-        handle = manager.get_plugin("joined")
+        handle = manager.get_plugin("plug")
         found: list[str] = []
         enough = threading.Event()
 
@@ -143,7 +117,7 @@ def test_threads_get_theirs_too(tmp_path):
         thread.start()
         assert enough.wait(SECONDS)
         assert "wait" not in found
-        (tmp_path / "plugins" / "joined" / "go").touch()
+        (tmp_path / "plugins" / "plug" / "go").touch()
         thread.join(SECONDS)
         assert not thread.is_alive()
         assert len(found) == 41

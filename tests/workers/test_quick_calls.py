@@ -1,41 +1,15 @@
 """Calls one after the other, whose answers are read without a turn of the loop: it gets its turns still."""
 
 import asyncio
-import textwrap
-from pathlib import Path
 
 import pytest
 
-from devkit_core.config.places import Places
-from devkit_core.config.schema import PluginSystemConfig
 from devkit_core.errors import CallTimeout, WorkerCrashed
-from devkit_core.manager import PluginManager
-
-MANIFEST = """
-[metadata]
-id = "quick"
-name = "quick"
-version = "1.0.0"
-description = "made by a test"
-author = "a test"
-entry_point = "plugin.py"
-"""
 
 
-async def loaded(root: Path, source: str) -> PluginManager:
-    folder = root / "plugins" / "quick"
-    folder.mkdir(parents=True)
-    (folder / "plugin.toml").write_text(MANIFEST)
-    (folder / "plugin.py").write_text(textwrap.dedent(source))
-    config = PluginSystemConfig(plugin_dir=root / "plugins")
-    manager = PluginManager(config, places=Places.under(root / "home", project=root))
-    await manager.scan_and_load_plugins()
-    return manager
-
-
-async def test_other_tasks_run_while_one_calls_and_calls(tmp_path):
-    async with await loaded(tmp_path, "def execute(text: str) -> str:\n    return text\n") as manager:
-        handle = manager.get_plugin("quick")
+async def test_other_tasks_run_while_one_calls_and_calls(loaded):
+    async with await loaded("def execute(text: str) -> str:\n    return text\n") as manager:
+        handle = manager.get_plugin("plug")
         turns = 0
 
         async def other() -> None:
@@ -51,9 +25,9 @@ async def test_other_tasks_run_while_one_calls_and_calls(tmp_path):
         assert turns >= 400 // 9
 
 
-async def test_a_timer_fires_while_one_calls_and_calls(tmp_path):
-    async with await loaded(tmp_path, "def execute(text: str) -> str:\n    return text\n") as manager:
-        handle = manager.get_plugin("quick")
+async def test_a_timer_fires_while_one_calls_and_calls(loaded):
+    async with await loaded("def execute(text: str) -> str:\n    return text\n") as manager:
+        handle = manager.get_plugin("plug")
         fired = asyncio.Event()
         asyncio.get_running_loop().call_later(0.05, fired.set)
         async with asyncio.timeout(60):
@@ -61,7 +35,7 @@ async def test_a_timer_fires_while_one_calls_and_calls(tmp_path):
                 await handle.execute("x")
 
 
-async def test_a_slow_answer_after_quick_ones(tmp_path):
+async def test_a_slow_answer_after_quick_ones(loaded):
     source = """
     import time
 
@@ -69,8 +43,8 @@ async def test_a_slow_answer_after_quick_ones(tmp_path):
         time.sleep(float(text))
         return text
     """
-    async with await loaded(tmp_path, source) as manager:
-        handle = manager.get_plugin("quick")
+    async with await loaded(source) as manager:
+        handle = manager.get_plugin("plug")
         for _ in range(20):
             assert await handle.execute("0") == "0"
         for _ in range(5):
@@ -79,7 +53,7 @@ async def test_a_slow_answer_after_quick_ones(tmp_path):
             await handle.execute("5", timeout=0.1)
 
 
-async def test_a_death_after_quick_answers(tmp_path):
+async def test_a_death_after_quick_answers(loaded):
     source = """
     import os
 
@@ -88,8 +62,8 @@ async def test_a_death_after_quick_answers(tmp_path):
             os._exit(3)
         return text
     """
-    async with await loaded(tmp_path, source) as manager:
-        handle = manager.get_plugin("quick")
+    async with await loaded(source) as manager:
+        handle = manager.get_plugin("plug")
         for _ in range(20):
             assert await handle.execute("x") == "x"
         with pytest.raises(WorkerCrashed):
@@ -98,9 +72,9 @@ async def test_a_death_after_quick_answers(tmp_path):
             assert await handle.execute("y") == "y"
 
 
-async def test_an_answer_larger_than_a_frame_after_quick_ones(tmp_path):
+async def test_an_answer_larger_than_a_frame_after_quick_ones(loaded):
     source = "def execute(text: str) -> str:\n    return 'z' * int(text)\n"
-    async with await loaded(tmp_path, source) as manager:
-        handle = manager.get_plugin("quick")
+    async with await loaded(source) as manager:
+        handle = manager.get_plugin("plug")
         for size in [1] * 20 + [127_000, 128_000, 200_000, 1_100_000, 20_000_000] + [1] * 20:
             assert len(await handle.execute(str(size))) == size
