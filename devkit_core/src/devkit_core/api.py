@@ -33,6 +33,7 @@ __all__ = [
     "Instance",
     "IntegrityError",
     "Limits",
+    "Lines",
     "LoadError",
     "LoadRequest",
     "Loader",
@@ -113,6 +114,7 @@ _HOMES = {
     "Limits": "devkit_core.sandbox.plan",
     "LoadError": "devkit_core.errors",
     "LoadRequest": "devkit_core.loading.loader",
+    "Lines": "devkit_core.workers.lines",
     "LocalCalls": "devkit_core.workers.local_calls",
     "Loader": "devkit_core.loading.loader",
     "Log": "devkit_core.workers.output",
@@ -218,6 +220,7 @@ if TYPE_CHECKING:
     from devkit_core.sandbox.reach import Reach, reach
     from devkit_core.sandbox.runtimes import Runtime, python_runtime
     from devkit_core.workers.call_queue import CallQueue
+    from devkit_core.workers.lines import Lines
     from devkit_core.workers.local_calls import LocalCalls
     from devkit_core.workers.output import Log
     from devkit_core.workers.pending import PendingCall

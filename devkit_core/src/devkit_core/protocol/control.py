@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from devkit_core.protocol.allowance import Allowance
+from devkit_core.protocol.allowance import of_messages
 from devkit_core.protocol.frames import OPTIONAL_KIND, FrameError, Kind
 
 __all__ = ["Control"]
@@ -22,7 +22,7 @@ class Control:
     def __init__(self, take: Callable[[int, bytes], None]) -> None:
         self._take = take
         self._due = 1
-        self._skipped = Allowance()
+        self._skipped = of_messages()
 
     def sent(self, frame: bytes) -> None:
         """Note that a frame was sent, which each kind but WELCOME lets the worker answer once."""

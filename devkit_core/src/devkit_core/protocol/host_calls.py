@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
-from devkit_core.protocol.allowance import Allowance
+from devkit_core.protocol.allowance import of_messages
 from devkit_core.protocol.frames import FRAME_PAYLOAD, Flag, FrameError, Kind, encode
 
 __all__ = [
@@ -151,7 +151,7 @@ class HostRequests:
         self._coming: dict[int, _Coming] = {}
         self._abandoned: set[int] = set()
         self._credits: dict[int, int] = {}
-        self._allowance = Allowance(clock)
+        self._allowance = of_messages(clock)
         self._left_out = 0
 
     def frame(self, kind: int, flags: int, number: int, payload: bytes) -> None:

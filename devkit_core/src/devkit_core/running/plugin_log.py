@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from time import monotonic
 
 from devkit_core.model.limits import how_to_raise
+from devkit_core.protocol.allowance import Allowance
 from devkit_core.sandbox.plan import Limits
 
 __all__ = ["PluginLog"]
@@ -27,11 +27,9 @@ class PluginLog:
     ) -> None:
         self._plugin = plugin
         self._allowed = {"output_kb": limits.output_kb, "log_lines": limits.log_lines}
-        self._rate = limits.log_lines
         self._write = write
         self._tell = tell
-        self._allowance = float(_BURST * self._rate)
-        self._since = monotonic()
+        self._allowance = Allowance(limits.log_lines, _BURST * limits.log_lines)
         self._lost = 0
         self._reporting: asyncio.TimerHandle | None = None
 
@@ -39,15 +37,11 @@ class PluginLog:
         if stream == "note":
             self._write(stream, text)
             return
-        now = monotonic()
-        self._allowance = min(_BURST * self._rate, self._allowance + (now - self._since) * self._rate)
-        self._since = now
-        if self._allowance < 1:
+        if not self._allowance.take(1):
             self._lost += 1
             if self._reporting is None:
                 self._reporting = asyncio.get_running_loop().call_later(_EVERY, self.flush)
             return
-        self._allowance -= 1
         self._write(stream, text)
 
     def dropped(self, limit: str, count: int) -> None:

@@ -11,6 +11,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 from devkit_core.errors import DevKitError, Overloaded
+from devkit_core.protocol.allowance import Allowance
 from devkit_core.protocol.connection import Connection
 from devkit_core.protocol.host_calls import (
     Abandoned,
@@ -83,15 +84,13 @@ class Pace:
     """How fast one plugin may call its host."""
 
     def __init__(self) -> None:
-        self._allowance = float(_BURST)
-        self._since = monotonic()
+        self._allowance = Allowance(_RATE, _BURST)
 
     def pause(self) -> float:
         """Return the seconds that the call that comes now has to wait."""
-        now = monotonic()
-        self._allowance = min(_BURST, self._allowance + (now - self._since) * _RATE) - 1
-        self._since = now
-        return max(0.0, -self._allowance / _RATE)
+        left = self._allowance.left() - 1
+        self._allowance.spend(1)
+        return max(0.0, -left / _RATE)
 
 
 def tell(services: Services, said: LogSaid | NamedEvent | ProgressMade) -> None:

@@ -6,11 +6,11 @@ import asyncio
 import os
 from typing import Protocol
 
+from devkit_core.workers.lines import Lines
+
 __all__ = ["Log", "Output"]
 
 _READ = 64 * 1024
-_LINE = 8 * 1024  # bytes of a line that are kept
-_BURST = 4  # seconds' worth that may come at once
 _EVERY = 1.0  # seconds between what is said of a flood
 
 
@@ -42,12 +42,8 @@ class Output:
         self._fd = fd
         self._name = name
         self._log = log
-        self._rate = kb * 1024
         self._loop = asyncio.get_running_loop()
-        self._rest = b""
-        self._allowance = float(_BURST * self._rate)
-        self._since = self._loop.time()
-        self._dropped = 0
+        self._lines = Lines(kb)
         self._reporting: asyncio.TimerHandle | None = None
         self._loop.add_reader(fd, self._readable)
 
@@ -64,41 +60,16 @@ class Output:
             self.close()
 
     def _take(self, data: bytes) -> None:
-        now = self._loop.time()
-        self._allowance = min(_BURST * self._rate, self._allowance + (now - self._since) * self._rate)
-        self._since = now
-        if len(data) > self._allowance:
-            data = self._fitting(data)
-        self._allowance -= len(data)
-        lines = (self._rest + data).split(b"\n")
-        self._rest = lines.pop()
-        for line in lines:
-            self._emit(line)
-        if len(self._rest) > _LINE:
-            self._emit(self._rest)
-            self._rest = b""
-
-    def _fitting(self, data: bytes) -> bytes:
-        """Return the whole lines that are allowed, and count the rest as dropped."""
-        fits = data.rfind(b"\n", 0, int(self._allowance)) + 1
-        self._dropped += len(data) - fits
-        if not fits:
-            self._dropped += len(self._rest)
-            self._rest = b""
-        if self._reporting is None:
+        for line in self._lines.take(data):
+            self._log(self._name, line)
+        if self._lines.dropped and self._reporting is None:
             self._reporting = self._loop.call_later(_EVERY, self._report)
-        return data[:fits]
-
-    def _emit(self, line: bytes) -> None:
-        text = line[:_LINE].decode("utf-8", "replace").rstrip("\r")
-        self._log(self._name, text + (" …" if len(line) > _LINE else ""))
 
     def _report(self) -> None:
         if self._reporting is not None:
             self._reporting.cancel()
             self._reporting = None
-            count, self._dropped = self._dropped, 0
-            self._log.dropped("output_kb", count)
+            self._log.dropped("output_kb", self._lines.take_dropped())
 
     def drain(self) -> None:
         """Read what is there now and stop; called when the worker has ended."""
@@ -121,7 +92,6 @@ class Output:
         self._loop.remove_reader(self._fd)
         os.close(self._fd)
         self._fd = -1
-        if self._rest:
-            self._emit(self._rest)
-            self._rest = b""
+        for line in self._lines.end():
+            self._log(self._name, line)
         self._report()
